@@ -141,9 +141,6 @@ pub enum SearcherRecord {
         cause: Cause,
         /// What was seen, in a sentence.
         evidence: String,
-        /// Claims of this slot whose attempts never reached its journal.
-        #[serde(default)]
-        claims: Vec<AttemptRef>,
     },
     /// A trial exists.
     TrialCreated {
