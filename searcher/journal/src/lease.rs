@@ -14,6 +14,7 @@ use std::time::Duration;
 use bandmaster_record::{Epoch, Host, Nonce};
 use serde::{Deserialize, Serialize};
 
+use crate::modes::create_empty;
 use crate::watch::Watch;
 use crate::{Campaign, Created, FileError, Identity, crash_point, create_once, nonce, seal, sync_dir};
 
@@ -62,7 +63,11 @@ struct Line {
     nonce: Nonce,
 }
 
+/// All that the holder wrote is finished.
 const RELEASED: &[u8] = b"released\n";
+/// The holder lives on and holds no more; what it wrote may be half finished.
+const ABANDONED: &[u8] = b"abandoned\n";
+/// The holder lives.
 const ALIVE: &[u8] = b"alive\n";
 
 impl Line {
@@ -73,15 +78,27 @@ impl Line {
     }
 }
 
-/// The lease, held until it is released or this process ends.
+/// The lease, held until it is released, dropped (after an error, say: then the next holder does not rely on what this
+/// one wrote), or this process ends.
 #[derive(Debug)]
 pub struct Lease {
     dir: PathBuf,
     epoch: Epoch,
+    identity: Identity,
     clean: bool,
     /// The line that makes the file this holder's.
     line: Vec<u8>,
     file: File,
+    released: bool,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.released {
+            // If this fails too, the lease is free when this process ends.
+            let _ = self.note(ABANDONED, "abandon the lease");
+        }
+    }
 }
 
 impl Lease {
@@ -118,7 +135,8 @@ impl Lease {
                 Some(epoch) => epoch,
                 None => seal::epochs(&campaign.searcher_journals())?.last().copied().unwrap_or_default(),
             };
-            if let Some(lease) = Self::create(&dir, Epoch(last.0 + 1), &line, clean)? {
+            if let Some(lease) = Self::create(&dir, Epoch(last.0 + 1), me, &line, clean)? {
+                refresh(&campaign.searcher_journals())?;
                 return Ok(Taken::Mine(lease));
             }
         }
@@ -127,20 +145,31 @@ impl Lease {
     }
 
     /// Creates that epoch's file; nothing if another was faster.
-    fn create(dir: &Path, epoch: Epoch, line: &[u8], clean: bool) -> Result<Option<Self>, FileError> {
+    fn create(dir: &Path, epoch: Epoch, me: &Identity, line: &[u8], clean: bool) -> Result<Option<Self>, FileError> {
         let path = dir.join(epoch.to_string());
-        match create_once(&path, line) {
-            Ok(Created::Mine) => {}
-            Ok(Created::Theirs(_)) => return Ok(None),
+        let created = create_once(&path, line);
+        crash_point("journal.lease.taken");
+        if let Ok(Created::Theirs(_)) = created {
+            return Ok(None);
+        }
+        // From here on the file, if it is this one's, is abandoned when an error is met.
+        let lease = open_mine(&path, line)?.map(|file| Self {
+            dir: dir.to_owned(),
+            epoch,
+            identity: me.clone(),
+            clean,
+            line: line.to_owned(),
+            file,
+            released: false,
+        });
+        match created {
             // Who took a higher one has removed it already.
             Err(error) if error.is_missing() && highest(dir)?.is_some_and(|highest| highest > epoch) => return Ok(None),
-            Err(error) => return Err(error),
-        }
-        crash_point("journal.lease.taken");
-        let Some(file) = open_mine(&path, line)? else { return Ok(None) };
+            created => created?,
+        };
+        let Some(lease) = lease else { return Ok(None) };
         // Between the look and the creation this number may have been taken, released and removed by others. Then there
         // is a higher one now, and this file, which nobody took for a lease, is removed like any lower one.
-        let lease = Self { dir: dir.to_owned(), epoch, clean, line: line.to_owned(), file };
         if !lease.is_highest()? {
             remove(&path)?;
             return Ok(None);
@@ -160,6 +189,11 @@ impl Lease {
     /// The lease's number.
     pub fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// The process that holds it, as others can recognise it.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Whether the holder before, of the number just below, released it: then it finished what it wrote. False after a
@@ -189,6 +223,7 @@ impl Lease {
     pub fn release(mut self) -> Result<(), FileError> {
         crash_point("journal.lease.release");
         self.note(RELEASED, "release the lease")?;
+        self.released = true;
         crash_point("journal.lease.released");
         Ok(())
     }
@@ -218,8 +253,11 @@ fn ask(campaign: &Campaign, epoch: Epoch, takeover: Duration, me: &Identity) -> 
         Err(error) if is_gone(&error) => return Ok(Answer::Vanished),
         Err(error) => return Err(FileError::new("read", path, error)),
     };
-    if content.split_inclusive(|byte| *byte == b'\n').skip(1).any(|line| line == RELEASED) {
-        return Ok(Answer::Released);
+    let mut marks = content.split_inclusive(|byte| *byte == b'\n').skip(1);
+    match marks.find(|mark| [RELEASED, ABANDONED].contains(mark)) {
+        Some(RELEASED) => return Ok(Answer::Released),
+        Some(_) => return Ok(Answer::Dead),
+        None => {}
     }
     let holder = Line::of(&content);
     // A file that names no process here is judged by its silence, as one from another host.
@@ -248,6 +286,14 @@ fn open_mine(path: &Path, line: &[u8]) -> Result<Option<File>, FileError> {
         Err(error) if is_gone(&error) => Ok(None),
         Err(error) => Err(FileError::new("open", path, error)),
     }
+}
+
+/// Brings this host's view of the directory's names up to date. An NFS client may list what it saw a minute ago until
+/// it changes the directory itself; a holder that missed the newest journal would not seal it, and lose it.
+fn refresh(dir: &Path) -> Result<(), FileError> {
+    let path = dir.join(".refresh");
+    create_empty(&path).map_err(FileError::at("create", &path))?;
+    remove(&path)
 }
 
 /// Whether a file is no more, as seen by its name or by one who has it open over NFS.

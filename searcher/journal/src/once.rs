@@ -34,7 +34,9 @@ impl Drop for Temporary {
 pub fn create_once(path: &Path, content: &[u8]) -> Result<Created, FileError> {
     // Most of those who come too late find out here, without making a file.
     match fs::read(path) {
-        Ok(found) => return Ok(whose(found, content)),
+        Ok(found) if found != content => return Ok(Created::Theirs(found)),
+        // Of an earlier try that may have died before the name was durable.
+        Ok(_) => return sync_dir(parent(path)).map(|()| Created::Mine),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(FileError::new("read", path, error)),
     }
@@ -46,16 +48,22 @@ pub fn create_once(path: &Path, content: &[u8]) -> Result<Created, FileError> {
     crash_point("journal.once.linked");
     let found = match (fs::read(path), linked) {
         (Ok(found), _) => found,
-        (Err(_), Err(error)) => return Err(FileError::new("link a new file to", path, error)),
+        (Err(_), Err(error)) => return Err(FileError::new("link a new file to", path, explained(error))),
         (Err(error), Ok(())) => return Err(FileError::new("read back", path, error)),
     };
     drop(temporary);
     sync_dir(parent(path))?;
-    Ok(whose(found, content))
+    Ok(if found == content { Created::Mine } else { Created::Theirs(found) })
 }
 
-fn whose(found: Vec<u8>, mine: &[u8]) -> Created {
-    if found == mine { Created::Mine } else { Created::Theirs(found) }
+fn explained(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(nix::libc::EPERM | nix::libc::ENOTSUP | nix::libc::ENOSYS | nix::libc::EXDEV) => {
+            let why = format!("{error} (this file system has no hard links: put the campaign on one that has)");
+            io::Error::new(error.kind(), why)
+        }
+        _ => error,
+    }
 }
 
 /// Makes `path` hold `content`, at once: whoever reads it sees all of the old or all of the new. `stage` is a name in

@@ -16,7 +16,7 @@ use crate::{Campaign, Cursor, FileError, JournalError, JournalReader};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counts {
     /// All, to its last good frame: it is the newest, and not sealed. The next holder that records something seals it,
-    /// at the length up to which that holder has folded it.
+    /// and no other, at the length up to which that holder has read it.
     Open,
     /// That many bytes. Zero for one that was created too late.
     Sealed(u64),
@@ -44,8 +44,8 @@ pub struct Counted {
 /// What counts of the searcher's journals from that epoch on (from 0: of all), oldest first. At most one is
 /// [`Counts::Open`]: it is what the next LeaseTaken record must seal.
 ///
-/// A holder creates its own journal before it asks: over NFS that brings the directory's listing up to date. A journal
-/// without a record in it, as the holder's own at that moment, is left out.
+/// Taking the lease brought the holder's view of the directory up to date. A journal without a record in it, because its
+/// holder has created it just now or its node crashed then, is left out.
 pub fn sealing_map(campaign: &Campaign, from: Epoch) -> Result<Vec<Counted>, JournalError> {
     let mut map = Vec::new();
     let mut newer: Option<Vec<Sealed>> = None;
@@ -77,6 +77,8 @@ fn first_record(campaign: &Campaign, epoch: Epoch, counts: Counts) -> Result<Opt
             Err(FileError::new("understand", path, std::io::Error::other(why)).into())
         }
         None => match reader.damage() {
+            // The first bytes of a node that crashed before it could make them durable.
+            Some(damage) if counts == Counts::Open && damage.good_after == 0 && !damage.is_newer() => Ok(None),
             Some(damage) => Err(damage.clone().into()),
             None => Ok(None),
         },

@@ -42,8 +42,13 @@ impl<R: Record> JournalWriter<R> {
 
     /// Adds a record, in memory, and returns its number.
     pub fn append(&mut self, record: &R) -> Result<u64, FileError> {
+        self.append_at(record, (self.now)())
+    }
+
+    /// The same, for a record of that time.
+    pub fn append_at(&mut self, record: &R, at: Timestamp) -> Result<u64, FileError> {
         let seq = self.seq + 1;
-        let envelope = Envelope { v: RECORD_VERSION, seq, at: (self.now)(), record };
+        let envelope = Envelope { v: RECORD_VERSION, seq, at, record };
         encode_frame(&envelope, &mut self.buffer).map_err(|error| FileError::new("encode a record for", &self.path, error.into()))?;
         self.seq = seq;
         Ok(seq)
