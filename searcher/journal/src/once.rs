@@ -116,3 +116,116 @@ pub fn sync_dir(path: &Path) -> Result<(), FileError> {
     crash_point("journal.dir.fsynced");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn of_many_threads_one_creates_and_all_read_the_same() {
+        let temp = tempfile::tempdir().unwrap();
+        let start = Barrier::new(8);
+        for round in 0..40 {
+            let path = temp.path().join(format!("f{round}"));
+            let race = |mine: usize| {
+                let content = format!("{mine}");
+                start.wait();
+                match create_once(&path, content.as_bytes()).unwrap() {
+                    Created::Mine => (true, content.into_bytes()),
+                    Created::Theirs(found) => (false, found),
+                }
+            };
+            let race = &race;
+            let results: Vec<_> = thread::scope(|scope| {
+                let racing: Vec<_> = (0..8).map(|n| scope.spawn(move || race(n))).collect();
+                racing.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert_eq!(results.iter().filter(|(won, _)| *won).count(), 1);
+            let content = fs::read(&path).unwrap();
+            assert!(results.iter().all(|(_, read)| *read == content));
+        }
+        assert_eq!(names(temp.path()).len(), 40, "temporary files are left");
+    }
+
+    /// Not a test by itself: what the next one starts several times.
+    #[test]
+    fn the_racing_process() {
+        let Ok(dir) = std::env::var("BANDMASTER_TEST_RACE") else { return };
+        let mine = std::process::id().to_string();
+        for n in 0..150 {
+            if create_once(&Path::new(&dir).join(format!("f{n}")), mine.as_bytes()).unwrap() == Created::Mine {
+                println!("answer: {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_many_processes_one_creates_each_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let race = || {
+            Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "once::tests::the_racing_process", "--nocapture"])
+                .env("BANDMASTER_TEST_RACE", temp.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap()
+        };
+        let mut won = Vec::new();
+        for racer in (0..5).map(|_| race()).collect::<Vec<_>>() {
+            let pid = racer.id();
+            let output = racer.wait_with_output().unwrap();
+            assert!(output.status.success());
+            for line in String::from_utf8(output.stdout).unwrap().lines() {
+                let Some((_, file)) = line.split_once("answer: ") else { continue };
+                assert_eq!(fs::read_to_string(temp.path().join(format!("f{file}"))).unwrap(), pid.to_string());
+                won.push(file.parse::<u32>().unwrap());
+            }
+        }
+        won.sort_unstable();
+        assert_eq!(won, (0..150).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn equal_contents_share_the_file() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("owner");
+        assert_eq!(create_once(&path, b"17").unwrap(), Created::Mine);
+        assert_eq!(create_once(&path, b"17").unwrap(), Created::Mine);
+        assert_eq!(create_once(&path, b"18").unwrap(), Created::Theirs(b"17".to_vec()));
+        assert_eq!(names(temp.path()), ["owner"]);
+    }
+
+    #[test]
+    fn a_reader_of_a_published_file_sees_all_of_one_content() {
+        let temp = tempfile::tempdir().unwrap();
+        let (path, stage) = (temp.path().join("file"), temp.path().join("file.stage"));
+        publish(&path, &stage, &vec![0; 9000]).unwrap();
+        thread::scope(|scope| {
+            let writing = scope.spawn(|| (0..60).for_each(|n| publish(&path, &stage, &vec![n; 9000 + usize::from(n)]).unwrap()));
+            while !writing.is_finished() {
+                let content = fs::read(&path).unwrap();
+                assert!(content.iter().all(|byte| *byte == content[0]) && content.len() == 9000 + usize::from(content[0]));
+            }
+        });
+        assert_eq!(names(temp.path()), ["file"]);
+    }
+
+    #[test]
+    fn what_must_be_new_is_not_written_over() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("file");
+        write_new(&path, b"first").unwrap();
+        assert_eq!(write_new(&path, b"second").unwrap_err().source.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+    }
+}

@@ -159,3 +159,6 @@ impl<R: Record> JournalReader<R> {
         self.damage.as_ref()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use bandmaster_record::{Epoch, JournalId, Sealed, SearcherRecord};
 
-use crate::{Campaign, Cursor, FileError, JournalError, JournalReader};
+use crate::{Campaign, Cursor, Damage, DamageKind, FileError, JournalError, JournalReader};
 
 /// How much of a journal counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +47,9 @@ pub struct Counted {
 /// Taking the lease brought the holder's view of the directory up to date. A journal without a record in it, because its
 /// holder has created it just now or its node crashed then, is left out.
 pub fn sealing_map(campaign: &Campaign, from: Epoch) -> Result<Vec<Counted>, JournalError> {
-    let mut map = Vec::new();
+    let mut map: Vec<Counted> = Vec::new();
     let mut newer: Option<Vec<Sealed>> = None;
+    let mut named: Vec<Sealed> = Vec::new();
     for epoch in epochs(&campaign.searcher_journals())?.into_iter().rev().take_while(|epoch| *epoch >= from) {
         let counts = match &newer {
             None => Counts::Open,
@@ -56,14 +57,25 @@ pub fn sealing_map(campaign: &Campaign, from: Epoch) -> Result<Vec<Counted>, Jou
         };
         if counts != Counts::Sealed(0) {
             match first_record(campaign, epoch, counts)? {
-                Some(seals) => newer = Some(seals),
+                Some(seals) => {
+                    named.extend(&seals);
+                    newer = Some(seals);
+                }
                 None => continue,
             }
         }
         map.push(Counted { epoch, counts });
     }
     map.reverse();
-    Ok(map)
+    let is_gone =
+        |seal: &&Sealed| seal.epoch >= from && seal.length > 0 && map.binary_search_by_key(&seal.epoch, |counted| counted.epoch).is_err();
+    match named.iter().find(is_gone) {
+        None => Ok(map),
+        Some(seal) => {
+            let path = campaign.journal(&JournalId::Searcher(seal.epoch));
+            Err(Damage { path, offset: 0, kind: DamageKind::Short { known: seal.length }, good_after: 0 }.into())
+        }
+    }
 }
 
 /// What a journal's first record seals; nothing if it has none yet.
@@ -94,4 +106,118 @@ pub(crate) fn epochs(dir: &Path) -> Result<Vec<Epoch>, FileError> {
     }
     found.sort_unstable();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{JournalWriter, now};
+    use bandmaster_record::Host;
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    fn campaign() -> (tempfile::TempDir, Campaign) {
+        let temp = tempfile::tempdir().unwrap();
+        let campaign = Campaign::at(temp.path());
+        campaign.create().unwrap();
+        (temp, campaign)
+    }
+
+    fn journal(campaign: &Campaign, epoch: u64) -> JournalWriter<SearcherRecord> {
+        JournalWriter::create(&campaign.journal(&JournalId::Searcher(Epoch(epoch))), now).unwrap()
+    }
+
+    /// Appends the first record, and returns the journal's length.
+    fn begin(writer: &mut JournalWriter<SearcherRecord>, epoch: u64, sealed: &[(u64, u64)]) -> u64 {
+        let sealed = sealed.iter().map(|(epoch, length)| Sealed { epoch: Epoch(*epoch), length: *length }).collect();
+        let host = Host { name: "h".into(), boot_id: "b".into() };
+        writer.append(&SearcherRecord::LeaseTaken { epoch: Epoch(epoch), host, pid: 1, version: "0".into(), sealed }).unwrap();
+        writer.sync().unwrap();
+        writer.position().offset
+    }
+
+    fn map(campaign: &Campaign, from: u64) -> Vec<(u64, Option<u64>)> {
+        let map = sealing_map(campaign, Epoch(from)).unwrap();
+        map.into_iter().map(|counted| (counted.epoch.0, counted.counts.limit())).collect()
+    }
+
+    #[test]
+    fn each_journal_counts_as_far_as_the_next_one_says() {
+        let (_temp, campaign) = campaign();
+        assert_eq!(map(&campaign, 0), []);
+        let first = begin(&mut journal(&campaign, 1), 1, &[]);
+        assert_eq!(map(&campaign, 0), [(1, None)]);
+        let fourth = begin(&mut journal(&campaign, 4), 4, &[(1, first)]);
+        begin(&mut journal(&campaign, 10), 10, &[(4, fourth)]);
+        assert_eq!(map(&campaign, 0), [(1, Some(first)), (4, Some(fourth)), (10, None)]);
+        assert_eq!(map(&campaign, 4), [(4, Some(fourth)), (10, None)]);
+    }
+
+    #[test]
+    fn a_journal_that_came_too_late_counts_nothing_and_seals_nothing_for_ever() {
+        let (_temp, campaign) = campaign();
+        let mut one = journal(&campaign, 1);
+        let first = begin(&mut one, 1, &[]);
+        // Epoch 2 was evicted before it created its journal; epoch 3 knows nothing of it.
+        let third = begin(&mut journal(&campaign, 3), 3, &[(1, first)]);
+        // It wakes, having seen less of journal 1.
+        let second = begin(&mut journal(&campaign, 2), 2, &[(1, 7)]);
+        let expected = [(1, Some(first)), (2, Some(0)), (3, None)];
+        assert_eq!(map(&campaign, 0), expected);
+        // Bytes behind the seal change nothing either.
+        begin(&mut one, 1, &[]);
+        assert_eq!(map(&campaign, 0), expected);
+        // A holder that seals it by mistake cannot make it count afterwards.
+        let fifth = begin(&mut journal(&campaign, 5), 5, &[(3, third)]);
+        begin(&mut journal(&campaign, 6), 6, &[(2, second), (5, fifth)]);
+        assert_eq!(map(&campaign, 0), [(1, Some(first)), (2, Some(0)), (3, Some(third)), (5, Some(fifth)), (6, None)]);
+    }
+
+    #[test]
+    fn a_journal_without_a_record_is_not_the_newest() {
+        let (_temp, campaign) = campaign();
+        let first = begin(&mut journal(&campaign, 1), 1, &[]);
+        let mut second = journal(&campaign, 2);
+        assert_eq!(map(&campaign, 0), [(1, None)]);
+        let path = campaign.journal(&JournalId::Searcher(Epoch(2)));
+        fs::write(&path, "{\"crc\":\"").unwrap();
+        assert_eq!(map(&campaign, 0), [(1, None)]);
+        // What a crash of the node left of the first block.
+        fs::write(&path, [b"\0".repeat(100), b"\n".to_vec()].concat()).unwrap();
+        assert_eq!(map(&campaign, 0), [(1, None)]);
+        fs::write(&path, "").unwrap();
+        begin(&mut second, 2, &[(1, first)]);
+        assert_eq!(map(&campaign, 0), [(1, Some(first)), (2, None)]);
+    }
+
+    #[test]
+    fn a_damaged_seal_is_an_error_and_not_a_lost_past() {
+        let (_temp, campaign) = campaign();
+        let first = begin(&mut journal(&campaign, 1), 1, &[]);
+        let second = begin(&mut journal(&campaign, 2), 2, &[(1, first)]);
+        begin(&mut journal(&campaign, 3), 3, &[(2, second)]);
+        let path = campaign.journal(&JournalId::Searcher(Epoch(2)));
+        let bytes = fs::read(&path).unwrap();
+        let mut broken = bytes.clone();
+        broken[30] ^= 1;
+        fs::write(&path, broken).unwrap();
+        assert!(matches!(sealing_map(&campaign, Epoch(0)), Err(JournalError::Damaged(_))));
+        fs::write(&path, &bytes[..20]).unwrap();
+        let error = sealing_map(&campaign, Epoch(0)).unwrap_err();
+        assert!(matches!(error, JournalError::Damaged(damage) if damage.kind == DamageKind::Short { known: second }));
+        fs::remove_file(&path).unwrap();
+        assert!(sealing_map(&campaign, Epoch(0)).is_err(), "a sealed journal is gone");
+    }
+
+    #[test]
+    fn a_record_of_a_newer_build_in_front_is_an_error() {
+        let (_temp, campaign) = campaign();
+        let path = campaign.journal(&JournalId::Searcher(Epoch(1)));
+        let record = serde_json::json!({"kind": "lease_taken"});
+        let frame = bandmaster_record::Envelope { v: 99, seq: 1, at: now(), record };
+        let mut line = Vec::new();
+        bandmaster_record::encode_frame(&frame, &mut line).unwrap();
+        OpenOptions::new().create(true).append(true).open(&path).unwrap().write_all(&line).unwrap();
+        assert!(matches!(sealing_map(&campaign, Epoch(0)), Err(JournalError::Damaged(damage)) if damage.is_newer()));
+    }
 }
