@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# All checks and tests of Bandmaster, one after the other, and one plain line at the end.
+#
+#   bash tests/run.sh                format, lints, all tests, the tests in the documentation
+#   bash tests/run.sh --soak         the same with more cases: property tests and kills go on for minutes
+#   bash tests/run.sh --no-install   install nothing; say what is missing
+#
+# On Debian and Ubuntu, as root, it installs what the tests need. Elsewhere it says what to install. It ends with
+# 'N passed, N failed', and with exit code 1 if anything failed.
+set -euo pipefail
+
+# The programs that tests start, each with its package on Debian.
+TOOLS=(cc:build-essential python3:python3 sqlite3:sqlite3 jq:jq git:git mkfs.ext4:e2fsprogs losetup:mount setpriv:util-linux awk:mawk)
+
+passed=0
+failed=0
+failures=()
+
+main() {
+  local soak=no install=yes
+  for option in "$@"; do
+    case "$option" in
+      --soak) soak=yes ;;
+      --no-install) install=no ;;
+      -h | --help) sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+      *) printf 'tests/run.sh: unknown option %s; there are --soak, --no-install and --help\n' "$option" >&2; exit 2 ;;
+    esac
+  done
+  cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+  prepare "$install"
+  if [ "$soak" = yes ]; then
+    export PROPTEST_CASES=4096 BANDMASTER_SOAK=1
+  fi
+  logs=$(mktemp -d)
+  trap 'rm -rf -- "$logs"' EXIT
+
+  check "format" cargo fmt --all --check
+  check "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
+  if command -v shellcheck > /dev/null; then
+    check "shell scripts" shell_scripts
+  fi
+  # Before the tests: some of them start the programs.
+  check "build" cargo build --workspace --bins --locked
+  if cargo nextest --version > /dev/null 2>&1; then
+    tests "tests" nextest_counts cargo nextest run --workspace --locked --no-fail-fast
+  else
+    tests "tests" libtest_counts cargo test --workspace --locked --tests --no-fail-fast
+  fi
+  tests "documentation" libtest_counts cargo test --workspace --locked --doc --no-fail-fast
+  finish
+}
+
+# What passes or fails as a whole. It is no test, so that it counts only when it fails.
+check() {
+  local name=$1 status=0
+  shift
+  announce "$name" "$@"
+  "$@" || status=$?
+  if [ "$status" -ne 0 ]; then
+    failed=$((failed + 1))
+    failures+=("$name")
+  fi
+}
+
+# A test runner: its own counts are added up. One that fails without a failed test (it does not compile, say) is one failure.
+tests() {
+  local name=$1 counts=$2 status=0 good bad
+  shift 2
+  announce "$name" "$@"
+  "$@" 2>&1 | tee "$logs/output" || status=$?
+  read -r good bad < <(sed 's/\x1b\[[0-9;]*m//g' "$logs/output" | "$counts")
+  if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+    bad=1
+  elif [ "$status" -eq 0 ] && [ "$good" -eq 0 ] && [ "$name" = tests ]; then
+    printf 'tests/run.sh: no test ran, or the runner says so in words that are not known here\n' >&2
+    bad=1
+  fi
+  passed=$((passed + good))
+  failed=$((failed + bad))
+  if [ "$bad" -gt 0 ]; then
+    failures+=("$name")
+  fi
+}
+
+# "test result: ok. 28 passed; 0 failed; 0 ignored; …", once for each program.
+libtest_counts() {
+  awk '/^test result: / { for (i = 2; i <= NF; i++) { if ($i == "passed;") good += $(i - 1); if ($i == "failed;") bad += $(i - 1) } }
+    END { print good + 0, bad + 0 }'
+}
+
+# "     Summary [  12.3s] 38 tests run: 36 passed (1 slow), 1 failed, 1 timed out, 2 skipped"
+nextest_counts() {
+  awk '$1 == "Summary" { for (i = 2; i <= NF; i++) {
+      if ($i ~ /^passed/) good = $(i - 1)
+      if ($i ~ /^failed/) bad += $(i - 1)
+      if ($i == "exec") bad += $(i - 1)
+      if ($i == "timed") bad += $(i - 1)
+    } }
+    END { print good + 0, bad + 0 }'
+}
+
+shell_scripts() {
+  git ls-files -z -- '*.sh' .ci/run | xargs -0 shellcheck
+}
+
+# What is missing is installed where that is possible, and named where it is not.
+prepare() {
+  local missing=() tool
+  PATH=$PATH:${HOME:-/root}/.cargo/bin:/usr/sbin:/sbin
+  if ! command -v cargo > /dev/null; then
+    printf 'tests/run.sh: there is no Rust toolchain (cargo is not on PATH): install one from https://rustup.rs\n' >&2
+    exit 1
+  fi
+  for tool in "${TOOLS[@]}"; do
+    command -v "${tool%%:*}" > /dev/null || missing+=("${tool#*:}")
+  done
+  if [ "${#missing[@]}" -eq 0 ]; then
+    return
+  fi
+  if [ "$1" = yes ] && [ "$(id -u)" -eq 0 ] && command -v apt-get > /dev/null; then
+    printf '== installing %s\n' "${missing[*]}" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+    return
+  fi
+  printf 'tests/run.sh: the tests need programs that are missing here. Their packages on Debian and Ubuntu:\n' >&2
+  printf '  sudo apt-get install %s\n' "${missing[*]}" >&2
+  printf 'Elsewhere install what has these programs: %s\n' "${TOOLS[*]%%:*}" >&2
+  exit 1
+}
+
+announce() {
+  printf '\n== %s: %s\n' "$1" "${*:2}" >&2
+}
+
+finish() {
+  if [ "${#failures[@]}" -gt 0 ]; then
+    printf '\nfailed: %s\n' "$(IFS=,; printf '%s' "${failures[*]}" | sed 's/,/, /g')"
+  fi
+  printf '%s passed, %s failed\n' "$passed" "$failed"
+  [ "$failed" -eq 0 ]
+}
+
+main "$@"
