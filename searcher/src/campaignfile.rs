@@ -43,12 +43,16 @@ impl CampaignFile {
         if matches!(path.try_exists(), Ok(false)) {
             return Ok(Self::default());
         }
-        let name = path.display().to_string();
-        let (file, mistakes) = match read_bytes(path) {
-            Ok(bytes) => Self::parse(&name, &bytes),
+        let (file, mistakes) = Self::check(path);
+        file.ok_or_else(|| WrongFile { file: path.display().to_string(), mistakes })
+    }
+
+    /// Reads a campaign.toml that must exist, and says all that is to be said about it; `None` if something is wrong.
+    pub fn check(path: &Path) -> (Option<Self>, Vec<Mistake>) {
+        match read_bytes(path) {
+            Ok(bytes) => Self::parse(&path.display().to_string(), &bytes),
             Err(mistake) => (None, vec![mistake]),
-        };
-        file.ok_or(WrongFile { file: name, mistakes })
+        }
     }
 
     /// Reads bytes that are called `name`; `None` if something is wrong.

@@ -33,4 +33,5 @@ pub(crate) use cluster::{CheckpointSection, SlurmSection};
 pub(crate) use mistake::Mistakes;
 pub(crate) use section::Section;
 pub(crate) use source::{read_bytes, source, table};
+pub(crate) use sweep::sweep_name;
 pub(crate) use trial::{TrialSection, read as read_trial};

@@ -203,7 +203,7 @@ fn sweep(root: &Section<'_>, defaults: &Defaults) -> Option<SweepFile> {
 }
 
 /// A name to which a dash and a number can be added, and be told from it again.
-fn sweep_name(text: &str) -> Result<String, String> {
+pub(crate) fn sweep_name(text: &str) -> Result<String, String> {
     checked_name("sweep's name", text).map_err(|error| format!("cannot be \"{}\": {}", text.escape_debug(), error.why))?;
     if text.len() + LONGEST_NUMBER > 64 {
         return Err(format!("has {} letters, and at most {} leave room for the sweep's number", text.len(), 64 - LONGEST_NUMBER));
