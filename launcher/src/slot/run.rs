@@ -1,0 +1,281 @@
+//! The life of a slot: its start, segment after segment, its end.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bandmaster_journal::{
+    Campaign, Created, FileError, Identity, check_campaign, crash_point, create_once, make_dir, make_dirs, nonce, read_owned,
+};
+use bandmaster_record::{ArrayFile, ArrayNo, JobId, JournalId, Seconds, SlotId, SlotRecord, Surroundings, SweepId};
+use tokio::time::{Instant, sleep};
+
+use super::agent::{Agent, next};
+use super::attempt;
+use super::journal::SlotJournal;
+use super::offers::{Claimed, Offers, claim};
+use super::patience::Patience;
+use super::prepare::duration;
+use super::wanted::Wanted;
+use crate::failure::Failure;
+use crate::segment::signal_name;
+use crate::signals::Signals;
+use crate::surroundings;
+use crate::wire::FromAgent;
+
+/// The exit code of a slot that was asked to stop.
+pub const STOPPED: u8 = 85;
+
+/// How often a slot without work looks for an offer.
+const POLL: Duration = Duration::from_millis(50);
+
+/// So often in a row agents may die before they started anything.
+const AGENTS: u32 = 3;
+
+/// After this the surroundings are looked at again.
+const SURROUNDINGS: Duration = Duration::from_secs(60);
+
+/// What a slot is told on its command line.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The campaign's directory.
+    pub campaign: PathBuf,
+    /// The sweep.
+    pub sweep: SweepId,
+    /// The array.
+    pub array: ArrayNo,
+    /// The task's index in it.
+    pub task: u32,
+    /// The array's job id.
+    pub job: JobId,
+}
+
+/// A slot at work.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) campaign: Campaign,
+    pub(super) sweep: SweepId,
+    pub(super) id: SlotId,
+    pub(super) array: ArrayFile,
+    pub(super) journal: SlotJournal,
+    pub(super) signals: Signals,
+    /// The signal that asked for the end.
+    pub(super) stopping: Option<i32>,
+    pub(super) wanted: Wanted,
+    pub(super) patience: Patience,
+    pub(super) agent: Option<Agent>,
+    /// What a checkpoint cost the last time.
+    pub(super) checkpoint_cost: Option<Seconds>,
+    agents_lost: u32,
+    surroundings: Option<(Surroundings, Instant)>,
+}
+
+/// Runs a slot to its end, and returns the process's exit code.
+pub async fn run(options: Options) -> Result<u8, Failure> {
+    let signals = Signals::listen().map_err(Failure::system("listen for signals"))?;
+    let root = std::path::absolute(&options.campaign).map_err(FileError::at("find", &options.campaign))?;
+    let campaign = Campaign::at(root);
+    check_campaign(&campaign)?;
+    let array = read_array(&campaign, &options)?;
+    let mut patience = Patience::default();
+    let owner = campaign.sweep(&options.sweep).owner(options.array);
+    let mine = patience.until(|| create_once(&owner, options.job.as_str().as_bytes())).await?;
+    crash_point("launch.owned");
+    if let Created::Theirs(job) = mine {
+        eprintln!("bandmaster-launch: array {} belongs to job {}: nothing to do", options.array, String::from_utf8_lossy(&job));
+        return Ok(0);
+    }
+    let mut slot = Slot::open(campaign, array, &options, signals, patience).await?;
+    // Nobody may be there to read it.
+    let _ = writeln!(std::io::stdout(), "ready {}", slot.id);
+    slot.agent()?;
+    let why = if slot.array.reserved.is_empty() { slot.serve().await? } else { slot.serve_reserved(options.task).await? };
+    slot.close(why).await
+}
+
+fn read_array(campaign: &Campaign, options: &Options) -> Result<ArrayFile, Failure> {
+    let path = campaign.sweep(&options.sweep).array(options.array);
+    let content = match read_owned(&path) {
+        Err(error) if error.is_missing() => {
+            return Err(Failure::NoArray { sweep: options.sweep.clone(), array: options.array, path: path.display().to_string() });
+        }
+        content => content?,
+    };
+    serde_json::from_slice(&content).map_err(|error| Failure::NotUnderstood { path: path.display().to_string(), why: error.to_string() })
+}
+
+impl Slot {
+    /// Makes the slot's directory and its journal, durably.
+    async fn open(
+        campaign: Campaign,
+        array: ArrayFile,
+        options: &Options,
+        signals: Signals,
+        mut patience: Patience,
+    ) -> Result<Self, Failure> {
+        let id = SlotId::new(format!("{}_{}.{}", options.job, options.task, nonce())).map_err(|error| Failure::Usage(error.to_string()))?;
+        let sweep = campaign.sweep(&options.sweep);
+        patience.until(|| make_dirs(&sweep.slots()).and_then(|()| make_dirs(&sweep.claims()))).await?;
+        patience.until(|| make_dir(&sweep.slot(&id))).await?;
+        crash_point("launch.slot.made");
+        let path = campaign.journal(&JournalId::Slot(options.sweep.clone(), id.clone()));
+        let mut journal = patience.until(|| SlotJournal::create(&path)).await?;
+        let me = Identity::current().map_err(Failure::system("learn who this process is"))?;
+        journal.append(&SlotRecord::SlotStarted {
+            slot: id.clone(),
+            array: options.array,
+            job: options.job.clone(),
+            task: options.task,
+            host: me.host,
+            pid: me.pid,
+            start_time: me.start_time,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        })?;
+        journal.sync().await?;
+        crash_point("launch.slot.started");
+        let wanted = Wanted::new(&campaign, &id, array.searcher.as_deref());
+        Ok(Self {
+            campaign,
+            sweep: options.sweep.clone(),
+            id,
+            array,
+            journal,
+            signals,
+            stopping: None,
+            wanted,
+            patience,
+            agent: None,
+            checkpoint_cost: None,
+            agents_lost: 0,
+            surroundings: None,
+        })
+    }
+
+    /// Runs what is offered until there is nothing for a while, or somebody asks for the end. Why it ends, for people.
+    async fn serve(&mut self) -> Result<String, Failure> {
+        let idle = duration(self.array.idle);
+        let mut offers = Offers::new(self.campaign.sweep(&self.sweep));
+        let mut last = Instant::now();
+        loop {
+            if let Some(signal) = self.stopping {
+                return Ok(format!("it was asked to stop by {}", signal_name(signal)));
+            }
+            match offers.take(&self.id) {
+                Ok(Some(claimed)) => {
+                    self.patience.end();
+                    attempt::run(self, claimed).await?;
+                    last = Instant::now();
+                    // A signal that came at the attempt's very end.
+                    self.rest(Duration::ZERO).await?;
+                    continue;
+                }
+                Ok(None) if last.elapsed() >= idle => return Ok(format!("there was no offer for {} s", idle.as_secs_f64())),
+                Ok(None) => self.rest(POLL).await?,
+                Err(error) => {
+                    let pause = self.patience.wait(error)?;
+                    self.rest(pause).await?;
+                }
+            }
+        }
+    }
+
+    /// Runs the one segment that is reserved for this task. Why it ends, for people.
+    async fn serve_reserved(&mut self, task: u32) -> Result<String, Failure> {
+        let Some(segment) = self.array.reserved.get(task as usize).cloned() else {
+            return Ok(format!("nothing is reserved for task {task}"));
+        };
+        let (sweep, id, attempt) = (self.campaign.sweep(&self.sweep), self.id.clone(), segment.attempt);
+        match self.patience.until(|| claim(&sweep, &id, attempt)).await? {
+            Some(nonce) => {
+                attempt::run(self, Claimed { segment, nonce }).await?;
+                Ok("its reserved segment was run".to_owned())
+            }
+            None => Ok("its reserved segment is another slot's".to_owned()),
+        }
+    }
+
+    /// Waits without a trial: hears signals, looks after the agent, and after the wanted file.
+    async fn rest(&mut self, pause: Duration) -> Result<(), Failure> {
+        self.agent()?;
+        let (agent, signals) = (&mut self.agent, &mut self.signals);
+        let signal = tokio::select! {
+            biased;
+            signal = signals.next() => Some(signal),
+            message = next(agent) => match message {
+                Some(FromAgent::Signalled { signal }) => Some(signal),
+                Some(_) => None,
+                None => {
+                    self.lose_agent(None, "").await?;
+                    None
+                }
+            },
+            () = sleep(pause) => None,
+        };
+        if let Some(signal) = signal {
+            self.stop(signal);
+        }
+        self.wanted.check();
+        if self.journal.due().is_some_and(|due| due <= Instant::now()) {
+            self.journal.try_sync()?;
+        }
+        Ok(())
+    }
+
+    /// Asks this slot to end. A second asking changes nothing.
+    pub(super) fn stop(&mut self, signal: i32) {
+        if self.stopping.is_none() {
+            eprintln!("bandmaster-launch: {}: stopping", signal_name(signal));
+            self.stopping = Some(signal);
+        }
+    }
+
+    /// The agent, started if there is none.
+    pub(super) fn agent(&mut self) -> Result<&mut Agent, Failure> {
+        let agent = match self.agent.take() {
+            Some(agent) => agent,
+            None => Agent::start()?,
+        };
+        Ok(self.agent.insert(agent))
+    }
+
+    /// The agent is gone: ends what its trial left. How it ended, for people.
+    pub(super) async fn lose_agent(&mut self, group: Option<i32>, nonce: &str) -> Result<String, Failure> {
+        let Some(agent) = self.agent.take() else { return Ok("its agent is gone".to_owned()) };
+        self.agents_lost = if agent.proven { 0 } else { self.agents_lost + 1 };
+        let why = agent.bury(group, nonce).await;
+        if self.agents_lost >= AGENTS {
+            return Err(Failure::Agents(why));
+        }
+        Ok(why)
+    }
+
+    /// Journals what surrounds the attempts, if it is not known yet or changed.
+    pub(super) async fn describe_surroundings(&mut self) -> Result<(), Failure> {
+        if self.surroundings.as_ref().is_some_and(|(_, at)| at.elapsed() < SURROUNDINGS) {
+            return Ok(());
+        }
+        let settings = self.array.trial.clone();
+        let found = tokio::task::spawn_blocking(move || surroundings::collect(&settings)).await.unwrap_or_default();
+        if self.surroundings.as_ref().is_none_or(|(known, _)| *known != found) {
+            self.journal.append(&SlotRecord::Surroundings(Box::new(found.clone())))?;
+        }
+        self.surroundings = Some((found, Instant::now()));
+        Ok(())
+    }
+
+    /// Ends the slot: its journal is closed, durably.
+    async fn close(mut self, why: String) -> Result<u8, Failure> {
+        if let Some(agent) = self.agent.take() {
+            agent.dismiss().await;
+        }
+        self.journal.append(&SlotRecord::SlotEnded { why })?;
+        self.journal.sync().await?;
+        crash_point("launch.slot.ended");
+        self.wanted.leave();
+        if self.stopping.is_some() {
+            return Ok(STOPPED);
+        }
+        self.wanted.start_tick();
+        Ok(0)
+    }
+}
