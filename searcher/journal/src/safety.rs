@@ -24,12 +24,19 @@ fn check_metadata(path: &Path, metadata: &Metadata) -> Result<(), FileError> {
 }
 
 fn check_writers(path: &Path, metadata: &Metadata) -> Result<(), FileError> {
-    let mode = metadata.mode();
-    if mode & 0o022 != 0 {
-        let why = format!("others than its owner may write it (mode {:04o}): chmod go-w it", mode & 0o7777);
+    if others_may_write(metadata.mode(), metadata.gid(), nix::unistd::geteuid().as_raw()) {
+        let mode = metadata.mode() & 0o7777;
+        let why = format!("others than its owner may write it (mode {mode:04o}, group {}): chmod go-w it", metadata.gid());
         return Err(FileError::not_safe(path, why));
     }
     Ok(())
+}
+
+/// Whether somebody beside `me` may write a file of that mode and group. Where each user has a group of the same number
+/// with nobody else in it, and the umask 002 that goes with it, that group is no other user.
+fn others_may_write(mode: u32, group: u32, me: u32) -> bool {
+    let private_group = group == me && me != 0;
+    mode & 0o002 != 0 || (mode & 0o020 != 0 && !private_group)
 }
 
 /// Reads a file of which this user is the owner and the only one who may write it; others are refused (exit code 10).
@@ -78,6 +85,7 @@ mod tests {
 
     fn campaign() -> (tempfile::TempDir, Campaign) {
         let temp = tempfile::tempdir().unwrap();
+        chmod(temp.path(), 0o700);
         let campaign = Campaign::at(temp.path().join("above/campaign"));
         campaign.create().unwrap();
         (temp, campaign)
@@ -98,7 +106,7 @@ mod tests {
     #[test]
     fn what_others_may_write_is_refused_and_named() {
         let (_temp, campaign) = campaign();
-        for (path, bad) in [(campaign.root().to_owned(), 0o770), (campaign.sweeps(), 0o702), (campaign.seen(), 0o720)] {
+        for (path, bad) in [(campaign.root().to_owned(), 0o772), (campaign.sweeps(), 0o702), (campaign.seen(), 0o777)] {
             chmod(&path, bad);
             let error = check_campaign(&campaign).unwrap_err();
             assert!(error.is_unsafe() && error.path.ends_with(path.file_name().unwrap()), "{error}");
@@ -106,11 +114,17 @@ mod tests {
         }
         let file = campaign.config();
         fs::write(&file, "x").unwrap();
-        chmod(&file, 0o660);
+        chmod(&file, 0o606);
         assert!(check_owned(&file).unwrap_err().is_unsafe());
         assert!(read_owned(&file).unwrap_err().is_unsafe());
         chmod(&file, 0o644);
         assert_eq!(read_owned(&file).unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_group_may_write_only_if_it_is_the_users_own() {
+        assert!(others_may_write(0o775, 100, 1000) && others_may_write(0o777, 1000, 1000) && others_may_write(0o770, 0, 0));
+        assert!(!others_may_write(0o775, 1000, 1000) && !others_may_write(0o755, 100, 1000));
     }
 
     #[test]
@@ -126,7 +140,6 @@ mod tests {
 
     #[test]
     fn what_another_user_owns_is_refused() {
-        let owner_of_all = Path::new("/proc/1/cmdline");
         if nix::unistd::geteuid().is_root() {
             let (_temp, campaign) = campaign();
             std::os::unix::fs::chown(campaign.sweeps(), Some(12345), None).unwrap();
@@ -135,7 +148,7 @@ mod tests {
             std::os::unix::fs::chown(campaign.root().parent().unwrap(), Some(12345), None).unwrap();
             assert!(check_campaign(&campaign).unwrap_err().is_unsafe());
         } else {
-            assert!(check_owned(owner_of_all).unwrap_err().is_unsafe());
+            assert!(check_owned(Path::new("/proc/1/cmdline")).unwrap_err().is_unsafe());
         }
     }
 

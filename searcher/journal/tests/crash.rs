@@ -1,5 +1,7 @@
 //! A process that is killed at each crash point in turn, and a next one that goes on: nothing lost, nothing twice.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, which may fail where they stand")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -17,7 +19,7 @@ fn numbers(campaign: &Campaign) -> Vec<u64> {
     let mut journals = BTreeMap::new();
     for entry in fs::read_dir(campaign.searcher_journals()).unwrap() {
         let path = entry.unwrap().path();
-        if let Some(epoch) = path.file_stem().unwrap().to_str().unwrap().parse::<u64>().ok() {
+        if let Ok(epoch) = path.file_stem().unwrap().to_str().unwrap().parse::<u64>() {
             let batch = read_from::<SlotRecord>(&path, Cursor::default(), None).unwrap();
             assert!(!batch.torn && batch.damage.is_none(), "{batch:?}");
             journals.insert(epoch, batch.frames);

@@ -1,6 +1,8 @@
 //! A journal on a disk that becomes full, and has room again: nothing is lost, nothing is written twice, nothing is
 //! left half written. Real disks: a small tmpfs in a mount namespace of its own, and the limit of a file's size.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests, which may fail where they stand")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

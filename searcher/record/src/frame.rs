@@ -77,14 +77,22 @@ pub fn encode_frame<R: Serialize>(envelope: &Envelope<R>, line: &mut Vec<u8>) ->
     Ok(())
 }
 
+#[derive(Deserialize)]
+struct Outer<'a> {
+    crc: &'a str,
+    #[serde(borrow)]
+    r: &'a RawValue,
+}
+
+/// The checksum and the record of a line written by [`encode_frame`], which need not be parsed to be told apart.
+fn plain_parts(line: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(line).ok()?;
+    let (crc, rest) = text.strip_prefix(HEAD)?.split_at_checked(8)?;
+    Some((crc, rest.strip_prefix(MIDDLE)?.strip_suffix('}')?))
+}
+
 /// Reads one line, given without its newline.
 pub fn decode_frame<R: Record>(line: &[u8]) -> Result<Frame<R>, FrameError> {
-    #[derive(Deserialize)]
-    struct Outer<'a> {
-        crc: &'a str,
-        #[serde(borrow)]
-        r: &'a RawValue,
-    }
     #[derive(Deserialize)]
     struct Head<'a> {
         v: u32,
@@ -94,19 +102,25 @@ pub fn decode_frame<R: Record>(line: &[u8]) -> Result<Frame<R>, FrameError> {
         kind: std::borrow::Cow<'a, str>,
     }
     let shape = |error: serde_json::Error| FrameError::Shape(error.to_string());
-    let outer: Outer<'_> = serde_json::from_slice(line).map_err(shape)?;
-    let crc = u32::from_str_radix(outer.crc, 16).map_err(|_| FrameError::Checksum)?;
-    if crc32fast::hash(outer.r.get().as_bytes()) != crc {
+    let (crc, body) = match plain_parts(line) {
+        Some(parts) => parts,
+        None => {
+            let outer: Outer<'_> = serde_json::from_slice(line).map_err(shape)?;
+            (outer.crc, outer.r.get())
+        }
+    };
+    let crc = u32::from_str_radix(crc, 16).map_err(|_| FrameError::Checksum)?;
+    if crc32fast::hash(body.as_bytes()) != crc {
         return Err(FrameError::Checksum);
     }
-    let Head { v, seq, at, kind } = serde_json::from_str(outer.r.get()).map_err(shape)?;
+    let Head { v, seq, at, kind } = serde_json::from_str(body).map_err(shape)?;
     if v > crate::RECORD_VERSION {
         return Err(FrameError::Newer(v));
     }
     let record = if R::KINDS.contains(&kind.as_ref()) {
-        serde_json::from_str(outer.r.get()).map_err(shape)?
+        serde_json::from_str(body).map_err(shape)?
     } else {
-        R::unknown(serde_json::from_str(outer.r.get()).map_err(shape)?)
+        R::unknown(serde_json::from_str(body).map_err(shape)?)
     };
     Ok(Frame { envelope: Envelope { v, seq, at, record }, bytes: line.len() + 1 })
 }
@@ -139,6 +153,16 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["r"]["kind"], "report");
         assert_eq!(json["r"]["metrics"]["val_loss"], 0.21);
+    }
+
+    #[test]
+    fn blanks_around_the_record_change_nothing() {
+        let mut line = Vec::new();
+        encode_frame(&report(0.21), &mut line).unwrap();
+        let text = String::from_utf8(line).unwrap();
+        let spaced = text.trim_end().replacen(":", " : ", 1).replacen(MIDDLE, "\", \"r\": ", 1);
+        let frame: Frame<SlotRecord> = decode_frame(spaced.as_bytes()).unwrap();
+        assert_eq!(frame.envelope, report(0.21));
     }
 
     #[test]
