@@ -1,0 +1,100 @@
+//! kill -9 of each process in turn.
+
+use std::fs;
+use std::path::PathBuf;
+
+use bandmaster_record::Cause;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::stops::PATIENT;
+use crate::world::{World, again, bash, runs, segment, wait_for, wait_for_file};
+
+/// A trial that leaves a process in a session of its own, and stays.
+const STRAY: &str = "dirname $(dirname $BANDMASTER_REPORT) > home; setsid sleep 1000 & echo $! > stray; echo $$ > pid; sleep 1000";
+
+fn pids(world: &World) -> [i32; 2] {
+    ["pid", "stray"].map(|file| wait_for_file(&world.work().join(file)))
+}
+
+fn gone(pids: [i32; 2]) {
+    for pid in pids {
+        wait_for("a process to go", || (!runs(pid)).then_some(()));
+    }
+}
+
+#[test]
+fn when_the_slot_is_killed_nothing_of_it_stays() {
+    let world = World::new(bash(STRAY));
+    world.write(None, &[segment()]);
+    let slot = world.start();
+    let (pids, agent) = (pids(&world), slot.agent());
+    let home: PathBuf = wait_for_file(&world.work().join("home"));
+    slot.signal(Signal::SIGKILL);
+    assert_eq!(slot.wait_code().0, None);
+    gone(pids);
+    wait_for("the agent's end", || (!runs(agent) && !home.exists()).then_some(()));
+}
+
+#[test]
+fn when_the_agent_is_killed_the_attempt_is_lost_and_the_slot_goes_on() {
+    let world =
+        World::new(bash(&format!("if [ -e pid ]; then echo '{{\"resource\": 3, \"loss\": 1}}' >> $BANDMASTER_REPORT; exit; fi; {STRAY}")));
+    world.write(None, &[segment(), again(&segment())]);
+    let slot = world.start();
+    let pids = pids(&world);
+    let home: PathBuf = wait_for_file(&world.work().join("home"));
+    kill(Pid::from_raw(slot.agent()), Signal::SIGKILL).unwrap();
+    let ended = slot.wait(&world);
+    gone(pids);
+    assert!(!home.exists());
+    assert_eq!((ended.code, ended.causes()), (Some(0), vec![Cause::Lost, Cause::Completed]));
+    assert!(ended.ends()[0].detail.contains("SIGKILL"), "{:?}", ended.ends());
+}
+
+#[test]
+fn agents_that_die_at_once_end_the_slot_and_not_one_attempt_after_another() {
+    let mut world = World::new(bash("true"));
+    world.array.idle = bandmaster_record::Seconds(1000.0);
+    world.write(None, &[]);
+    let slot = world.start();
+    let mut last = 0;
+    for _ in 0..3 {
+        last = wait_for("another agent", || Some(slot.agent()).filter(|agent| *agent != last && runs(*agent)));
+        kill(Pid::from_raw(last), Signal::SIGKILL).unwrap();
+    }
+    let (code, stderr) = slot.wait_code();
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("SIGKILL"), "{stderr}");
+}
+
+#[test]
+fn a_trial_that_is_killed_is_resumed_where_it_was() {
+    let world = World::new(bash(PATIENT));
+    world.write(None, &[segment()]);
+    let slot = world.start();
+    let trial: i32 = wait_for_file(&world.work().join("waiting"));
+    kill(Pid::from_raw(trial), Signal::SIGKILL).unwrap();
+    let ended = slot.wait(&world);
+    assert_eq!((ended.end().cause, ended.end().checkpointed), (Cause::Signal, Some(2)));
+    fs::write(world.work().join("go"), "").unwrap();
+    assert_eq!(world.run(&[again(&segment())]).end().cause, Cause::Completed);
+    assert_eq!(fs::read_to_string(world.work().join("course")).unwrap(), "from 0\nfrom 2\n");
+}
+
+#[test]
+fn a_slot_that_is_killed_leaves_checkpoints_that_the_next_one_resumes() {
+    let world = World::new(bash(PATIENT));
+    world.write(None, &[segment()]);
+    let slot = world.start();
+    let trial: i32 = wait_for_file(&world.work().join("waiting"));
+    slot.signal(Signal::SIGKILL);
+    slot.wait_code();
+    wait_for("the trial's end", || (!runs(trial)).then_some(()));
+    fs::write(world.work().join("go"), "").unwrap();
+    let ended = world.run(&[again(&segment())]);
+    assert_eq!(ended.end().cause, Cause::Completed);
+    assert_eq!(fs::read_to_string(world.work().join("course")).unwrap(), "from 0\nfrom 2\n");
+    // The staging of the attempt that died is gone as well.
+    assert!(!world.dir().trials().join("4/staging").exists());
+}
