@@ -15,8 +15,9 @@ use crate::{Campaign, Cursor, Damage, DamageKind, FileError, JournalError, Journ
 /// How much of a journal counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counts {
-    /// All, to its last good frame: it is the newest, and not sealed. The next holder that records something seals it,
-    /// and no other, at the length up to which that holder has read it.
+    /// All, to its last good frame: it is the newest, and not sealed. The next holder that records something seals the
+    /// newest journal that it has read, at the length up to which it has read it, and names no other. It does not look
+    /// for journals again when it does so: one that turned up since then was created too late.
     Open,
     /// That many bytes. Zero for one that was created too late.
     Sealed(u64),
@@ -42,7 +43,7 @@ pub struct Counted {
 }
 
 /// What counts of the searcher's journals from that epoch on (from 0: of all), oldest first. At most one is
-/// [`Counts::Open`]: it is what the next LeaseTaken record must seal.
+/// [`Counts::Open`].
 ///
 /// Taking the lease brought the holder's view of the directory up to date. A journal without a record in it, because its
 /// holder has created it just now or its node crashed then, is left out.
@@ -171,6 +172,17 @@ mod tests {
         let fifth = begin(&mut journal(&campaign, 5), 5, &[(3, third)]);
         begin(&mut journal(&campaign, 6), 6, &[(2, second), (5, fifth)]);
         assert_eq!(map(&campaign, 0), [(1, Some(first)), (2, Some(0)), (3, Some(third)), (5, Some(fifth)), (6, None)]);
+    }
+
+    #[test]
+    fn what_turned_up_after_a_holder_read_costs_nothing_of_what_it_read() {
+        let (_temp, campaign) = campaign();
+        let first = begin(&mut journal(&campaign, 1), 1, &[]);
+        assert_eq!(map(&campaign, 0), [(1, None)]);
+        // Holder 3 has read that. Before it records something, evicted holder 2 wakes.
+        begin(&mut journal(&campaign, 2), 2, &[(1, first)]);
+        begin(&mut journal(&campaign, 3), 3, &[(1, first)]);
+        assert_eq!(map(&campaign, 0), [(1, Some(first)), (2, Some(0)), (3, None)]);
     }
 
     #[test]
