@@ -108,6 +108,14 @@ impl Failure {
         Self { kind, report: Report::from_err(error) }
     }
 
+    /// What can only be a mistake of ours.
+    pub fn bug<E>(error: E) -> Self
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        Self::because(FailureKind::Bug, error)
+    }
+
     /// The command's own output could not be written.
     pub fn output(error: io::Error) -> Self {
         Self { kind: FailureKind::Disk, report: Report::new(OutputError(error)) }

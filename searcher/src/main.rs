@@ -1,2 +1,59 @@
-//! .
-fn main() {}
+//! The `bandmaster` command.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use bandmaster::cli::{Cli, TextOrJson, Verb};
+use bandmaster::commands::{ask, check, new, plan, run, serve, submit, tick};
+use bandmaster::failure::{Exit, Failure};
+use bandmaster::look::Look;
+use bandmaster::open;
+use bandmaster_record::Request;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let _armed = bandmaster_journal::arm_crash_points();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("BANDMASTER_LOG").unwrap_or_else(|_| "warn".into()))
+        .with_writer(io::stderr)
+        .init();
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let exit = dispatch(&Cli::parse(), &mut out).and_then(|exit| out.flush().map(|()| exit).map_err(Failure::output));
+    match exit {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = out.flush();
+            // Where stderr is closed too, the exit code is all that can be said.
+            let _ = write!(io::stderr(), "{}", Look::of(&io::stderr()).show(failure.report.as_ref()));
+            ExitCode::from(failure.kind.code())
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let talk = &mut io::stderr();
+    let look = Look::of(&io::stdout());
+    let there = || open::existing(&cli.campaign);
+    let defaults = || Some(cli.campaign.clone()).filter(|directory| directory.join("campaign.toml").exists());
+    match &cli.verb {
+        Verb::New { directory } => new::run(&new::Args { directory: directory.clone() }, out),
+        Verb::Check { files, format } => {
+            check::run(&check::Args { files: files.clone(), campaign: defaults(), json: *format == TextOrJson::Json, look }, out)
+        }
+        Verb::Plan { file, format } => {
+            plan::run(&plan::Args { file: file.clone(), campaign: defaults(), json: *format == TextOrJson::Json, look }, out, talk)
+        }
+        Verb::Run(args) => wait_for(run::run(args, &cli.campaign, talk)),
+        Verb::Submit(args) => submit::run(args, &cli.campaign, out, talk),
+        Verb::Serve => wait_for(serve::run(there()?, talk)),
+        Verb::Tick => tick::run(there()?, talk),
+        Verb::Pause(args) => ask::run(args, |sweep| Request::Pause { sweep }, there()?, out),
+        Verb::Resume(args) => ask::run(args, |sweep| Request::Resume { sweep }, there()?, out),
+        Verb::Cancel(args) => ask::run(args, |sweep| Request::Cancel { sweep }, there()?, out),
+    }
+}
+
+fn wait_for(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::bug)?.block_on(work)
+}

@@ -255,7 +255,8 @@ CREATE TABLE _journals (
 CREATE INDEX _journals_open ON _journals (path) WHERE closed = 0;
 
 CREATE TABLE _requests (
-    request TEXT NOT NULL PRIMARY KEY
+    request TEXT NOT NULL PRIMARY KEY,
+    outcome TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE _state (

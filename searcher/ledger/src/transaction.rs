@@ -102,7 +102,7 @@ impl<'l> Transaction<'l> {
     }
 
     /// The newest of the searcher's journals of which something was folded.
-    pub(crate) fn newest_epoch(&self) -> Result<Option<Epoch>, LedgerError> {
+    pub fn newest_epoch(&self) -> Result<Option<Epoch>, LedgerError> {
         self.read(|db| {
             let sql = "SELECT max(CAST(substr(path, 18) AS INTEGER)) FROM _journals WHERE path GLOB 'searcher/journal/*' AND seq > 0";
             let newest: Option<i64> = db.prepare_cached(sql)?.query_row([], |row| row.get(0))?;

@@ -121,7 +121,7 @@ pub struct ArrayFile {
 }
 
 /// The clusters that Bandmaster knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClusterKind {
     /// Slots as processes of this machine.

@@ -5,15 +5,14 @@
 
 use bandmaster_record::{Param, Params};
 
+use crate::fault::Fault;
 use crate::space::{Parameter, Space};
 
 /// Why a space has no grid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GridError {
     /// A parameter whose values are not a list.
-    #[error(
-        "space.{parameter} has no definite list of values, so that a grid cannot take all of them: write a `choice`, or a `step` for a `uniform` range"
-    )]
+    #[error("space.{parameter}: {fault}", fault = Fault::NotListed)]
     Continuous {
         /// Which.
         parameter: String,

@@ -197,3 +197,6 @@ fn rungs(max: Resource, eta: u32, s: u32, trials: u32) -> Vec<Rung> {
     let eta = u64::from(eta);
     (0..=s).map(|rung| Rung { resource: Resource(max.0 / eta.pow(s - rung)), trials: (u64::from(trials) / eta.pow(rung)) as u32 }).collect()
 }
+
+#[cfg(test)]
+mod tests;

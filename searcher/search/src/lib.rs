@@ -5,19 +5,25 @@
 //! simulation.
 
 mod check;
+mod decide;
 mod domain;
+mod fault;
 mod grid;
 mod ladder;
 mod method;
 mod promotion;
 mod sampler;
 mod space;
+mod state;
 
-pub use check::{Fault, RESERVED_NAMES, SpaceMistake};
+pub use check::RESERVED_NAMES;
+pub use decide::{Site, decide, respond};
 pub use domain::Domain;
+pub use fault::{Fault, SpaceMistake};
 pub use grid::GridError;
 pub use ladder::{Bound, Bracket, Ladder, LadderError, MAX_TRIALS, Rung};
 pub use method::{Counts, Method, MethodMistake, Spec};
 pub use promotion::promote;
 pub use sampler::{configuration, trial_seed};
 pub use space::{Parameter, Space};
+pub use state::{ArrayState, BracketState, FRUITLESS, Progress, RungState, SlotState, Stage, SweepState, TrialState};

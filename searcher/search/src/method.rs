@@ -127,3 +127,73 @@ impl Method {
         found
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Domain, Parameter};
+    use bandmaster_record::Param;
+    use proptest::prelude::*;
+
+    fn hyperband(max: u64, min: u64, eta: u32, repetitions: u32) -> Method {
+        Method::Hyperband {
+            max_resource: Resource(max),
+            min_resource: Resource(min),
+            eta,
+            counts: Counts::Algorithm1,
+            repetitions,
+            anchors: 0,
+        }
+    }
+
+    #[test]
+    fn every_setting_that_cannot_stand_is_reported() {
+        let keys = |method: &Method| method.mistakes().into_iter().map(|mistake| mistake.key).collect::<Vec<_>>();
+        assert_eq!(keys(&hyperband(0, 0, 1, 0)), ["max_resource", "min_resource", "eta", "repetitions"]);
+        assert_eq!(keys(&hyperband(27, 28, 3, 1)), ["min_resource"]);
+        assert_eq!(keys(&hyperband(27, 27, 3, 1)), [""; 0]);
+        assert_eq!(keys(&Method::Random { max_resource: Resource(1), trials: 0 }), ["trials"]);
+        assert_eq!(keys(&Method::Single { max_resource: Resource(0) }), ["max_resource"]);
+        assert_eq!(
+            hyperband(27, 28, 3, 1).mistakes()[0].to_string(),
+            "method.min_resource is 28: it is above max_resource, which is 27; write at most that"
+        );
+    }
+
+    #[test]
+    fn the_frozen_form_stays_readable() {
+        // What a journal of the first version holds must be read by all later ones.
+        let text = r#"{"seed":7,"goal":"minimize","method":{"kind":"hyperband","max_resource":27,"min_resource":1,"eta":3,
+            "counts":"table-1","repetitions":1,"anchors":2},"space":{"parameters":[
+            {"name":"lr","domain":{"log_uniform":{"low":0.0001,"high":1.0}}},
+            {"name":"layers","domain":{"int":{"low":1,"high":3,"step":1}}},
+            {"name":"hidden","domain":{"log_int":{"low":16,"high":256}}},
+            {"name":"batch","domain":{"choice":[16,"all",true,0.5]}},
+            {"name":"warmup","domain":{"constant":2}},
+            {"name":"dropout","domain":{"uniform":{"low":0.0,"high":0.5,"step":0.05}},"when":{"layers":[2,3]}}]},"retries":2}"#;
+        let spec: Spec = serde_json::from_str(text).unwrap();
+        assert!(matches!(spec.method, Method::Hyperband { counts: Counts::Table1, anchors: 2, .. }));
+        assert_eq!(spec.space.parameters[5].when["layers"], [Param::Int(2), Param::Int(3)]);
+        let again = serde_json::to_value(&spec).unwrap();
+        assert_eq!(
+            again["space"]["parameters"][0],
+            serde_json::json!({"name": "lr", "domain": {"log_uniform": {"low": 1e-4, "high": 1.0}}})
+        );
+        assert_eq!(serde_json::from_value::<Spec>(again).unwrap(), spec);
+    }
+
+    proptest! {
+        #[test]
+        fn a_spec_comes_back_from_json_to_the_bit(seed: u64, low in any::<f64>(), high in any::<f64>()) {
+            prop_assume!(low.is_finite() && high.is_finite());
+            let domain = Domain::Uniform { low, high, step: None };
+            let parameters = vec![Parameter { name: "x".into(), domain, when: [("y".to_owned(), vec![Param::Float(low)])].into() }];
+            let method = Method::Single { max_resource: Resource(seed) };
+            let spec = Spec { seed, goal: Goal::Maximize, method, space: Space { parameters }, retries: 0 };
+            let again: Spec = serde_json::from_str(&serde_json::to_string(&spec).unwrap()).unwrap();
+            prop_assert_eq!(&again, &spec);
+            let Domain::Uniform { low: again, .. } = again.space.parameters[0].domain else { unreachable!("it was one") };
+            prop_assert_eq!(again.to_bits(), low.to_bits());
+        }
+    }
+}

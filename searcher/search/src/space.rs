@@ -54,3 +54,43 @@ impl Space {
         placed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn space(parameters: &[(&str, &[&str])]) -> Space {
+        let one = |(name, needs): &(&str, &[&str])| Parameter {
+            name: (*name).to_owned(),
+            domain: Domain::Choice(vec![Param::Int(1), Param::Int(2)]),
+            when: needs.iter().map(|other| ((*other).to_owned(), vec![Param::Float(1.0)])).collect(),
+        };
+        Space { parameters: parameters.iter().map(one).collect() }
+    }
+
+    fn order(parameters: &[(&str, &[&str])]) -> String {
+        space(parameters).in_order().into_iter().map(|parameter| parameter.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_parameter_stands_behind_those_it_needs_and_otherwise_where_it_stood() {
+        assert_eq!(order(&[("a", &[]), ("b", &[]), ("c", &[])]), "abc");
+        assert_eq!(order(&[("a", &["d"]), ("b", &[]), ("c", &["a"]), ("d", &[])]), "bdac");
+        assert_eq!(order(&[("a", &["b", "c"]), ("b", &["c"]), ("c", &[])]), "cba");
+    }
+
+    #[test]
+    fn what_can_never_be_active_has_no_place() {
+        assert_eq!(order(&[("a", &["a"]), ("b", &["x"]), ("c", &["d"]), ("d", &["c"]), ("e", &["d"]), ("f", &[])]), "f");
+    }
+
+    #[test]
+    fn all_conditions_must_hold_and_one_is_one_point_zero() {
+        let space = space(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])]);
+        let c = space.parameter("c").unwrap();
+        let chosen = |a, b| Params::from([("a".to_owned(), Param::Int(a)), ("b".to_owned(), Param::Int(b))]);
+        assert!(c.is_active(&chosen(1, 1)));
+        assert!(!c.is_active(&chosen(1, 2)));
+        assert!(!c.is_active(&Params::from([("a".to_owned(), Param::Int(1))])));
+    }
+}

@@ -14,7 +14,9 @@ pub(crate) fn searcher(db: &Connection, epoch: Epoch, envelope: &Envelope<Search
     decision(db, epoch, envelope, &at)?;
     match &envelope.record {
         R::SweepSubmitted { submission, spec } => sweep::submitted(db, submission, spec, &at),
-        R::RequestTaken { request, .. } => run(db, "INSERT OR IGNORE INTO _requests (request) VALUES (?1)", [request.as_str()]),
+        R::RequestTaken { request, outcome, .. } => {
+            run(db, "INSERT OR IGNORE INTO _requests (request, outcome) VALUES (?1, ?2)", [request.as_str(), outcome.as_str()])
+        }
         R::SlotGone { sweep, slot, cause, evidence } => slot_gone(db, sweep, slot, *cause, evidence, &at),
         R::TrialCreated { sweep, trial, bracket, params, seed } => {
             let sql = "INSERT OR IGNORE INTO trials (sweep, trial, name, bracket, state, rung, resource, params, seed, created_at)
@@ -104,7 +106,7 @@ fn slot_gone(db: &Connection, sweep: &SweepId, slot: &SlotId, cause: Cause, evid
 macro_rules! resource_at {
     ($rung:literal) => {
         concat!(
-            "(SELECT resource FROM rungs JOIN trials USING (sweep, bracket) WHERE rungs.sweep = ?1 AND trials.trial = ?2 AND rungs.rung = ",
+            "(SELECT rungs.resource FROM rungs JOIN trials USING (sweep, bracket) WHERE rungs.sweep = ?1 AND trials.trial = ?2 AND rungs.rung = ",
             $rung,
             ")"
         )

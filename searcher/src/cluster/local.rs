@@ -1,0 +1,132 @@
+//! Slots as processes of this machine, as many as its cores or GPUs allow.
+//!
+//! They are started in process groups of their own, so that Ctrl-C reaches the searcher alone, and they outlive it: a
+//! killed searcher costs nothing, since slots go on with what is on offer and start a tick themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader};
+use std::os::fd::AsFd as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use bandmaster_journal::{Campaign, FileError, Identity, crash_point};
+use bandmaster_record::{ArrayFile, Cause, ClusterKind, JobId};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Asked, Cluster, ClusterError, Gone, Survey};
+
+/// How long a slot may take to open its journal before the searcher goes on without waiting for it, in milliseconds.
+const READY_WITHIN: u16 = 10_000;
+
+/// This machine.
+pub struct Local {
+    launcher: PathBuf,
+    /// Slots that this process started, kept so that their ends are reaped.
+    children: Vec<Child>,
+}
+
+impl Local {
+    /// Slots are started from that `bandmaster-launch`.
+    pub fn new(launcher: PathBuf) -> Self {
+        Self { launcher, children: Vec::new() }
+    }
+
+    fn task(&self, campaign: &Campaign, array: &ArrayFile, job: &JobId, task: u32) -> Result<Command, FileError> {
+        let path = campaign.sweep(&array.sweep).arrays().join(format!("{}.log", array.array));
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|source| FileError::new("open", &path, source))?;
+        let mut command = Command::new(&self.launcher);
+        command
+            .arg("slot")
+            .arg("--campaign")
+            .arg(campaign.root())
+            .args(["--sweep", array.sweep.as_str(), "--array", &array.array.to_string(), "--task", &task.to_string(), "--job", job.as_str()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .process_group(0);
+        if array.trial.gpus > 0 {
+            let first = task * array.trial.gpus;
+            let mine: Vec<String> = (first..first + array.trial.gpus).map(|gpu| gpu.to_string()).collect();
+            command.env("CUDA_VISIBLE_DEVICES", mine.join(","));
+        }
+        Ok(command)
+    }
+}
+
+/// GPUs that this machine shows: NVIDIA's device files.
+fn visible_gpus() -> u32 {
+    let Ok(devices) = std::fs::read_dir("/dev") else { return 0 };
+    let is_gpu = |name: &str| name.strip_prefix("nvidia").is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
+    devices.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_gpu)).count() as u32
+}
+
+/// Waits until the slot says that its journal is open, or closes its output, or the time is over.
+fn await_ready(child: &mut Child) {
+    let Some(stdout) = child.stdout.take() else { return };
+    let mut fds = [PollFd::new(stdout.as_fd(), PollFlags::POLLIN)];
+    if poll(&mut fds, PollTimeout::from(READY_WITHIN)).is_ok_and(|ready| ready > 0) {
+        // What it says does not matter: the journal does, and the next tick reads it.
+        let _ = BufReader::new(stdout).read_line(&mut String::new());
+    }
+}
+
+impl Cluster for Local {
+    fn kind(&self) -> ClusterKind {
+        ClusterKind::Local
+    }
+
+    fn slots(&self, gpus: u32, cores: u32) -> u32 {
+        let have = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        let by_cores = have / cores.max(1);
+        let by_gpus = if gpus > 0 { visible_gpus() / gpus } else { u32::MAX };
+        by_cores.min(by_gpus).max(1)
+    }
+
+    fn submit(&mut self, campaign: &Campaign, array: &ArrayFile, asked: Asked<'_>) -> Result<JobId, ClusterError> {
+        let job = JobId::new(format!("local-{}", array.nonce)).map_err(|error| ClusterError::Refused(error.to_string()))?;
+        let mut started = Vec::new();
+        // A task's number is its lane, which no live slot has: GPUs are dealt out by it.
+        let taken: BTreeSet<u32> = asked.slots.values().map(|slot| slot.task).collect();
+        for task in (0..).filter(|lane| !taken.contains(lane)).take(array.tasks as usize) {
+            crash_point("local.spawn");
+            let child = self
+                .task(campaign, array, &job, task)?
+                .spawn()
+                .map_err(|source| ClusterError::Launcher { program: self.launcher.display().to_string(), source })?;
+            started.push(child);
+        }
+        started.iter_mut().for_each(await_ready);
+        self.children.append(&mut started);
+        Ok(job)
+    }
+
+    fn survey(&mut self, asked: Asked<'_>) -> Result<Survey, ClusterError> {
+        self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
+        let mut survey = Survey { starting: BTreeMap::new(), ..Survey::default() };
+        for (slot, state) in asked.slots {
+            match Identity::is_alive(&state.host, state.pid, state.start_time) {
+                Some(true) => {}
+                Some(false) => survey.gone.push(Gone {
+                    slot: slot.clone(),
+                    cause: Cause::Lost,
+                    evidence: format!("process {} on {} is no more", state.pid, state.host.name),
+                }),
+                None => *survey.out_of_sight.entry(state.host.name.clone()).or_default() += 1,
+            }
+        }
+        Ok(survey)
+    }
+
+    fn stop(&mut self, asked: Asked<'_>) -> Result<(), ClusterError> {
+        for state in asked.slots.values() {
+            if Identity::is_alive(&state.host, state.pid, state.start_time) == Some(true) {
+                // It may end between the look and the signal: then there is nothing left to stop.
+                let _ = kill(Pid::from_raw(state.pid as i32), Signal::SIGTERM);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! `bandmaster pause`, `resume`, `cancel`: a request is left in the campaign, and the next tick takes it. If nobody
+//! else ticks, this process does.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use bandmaster_journal::{Campaign, nonce, now, publish};
+use bandmaster_ledger::Reader;
+use bandmaster_record::{Request, RequestId, SweepId};
+use serde_json::json;
+
+use crate::failure::{Exit, Failure};
+use crate::tick::{Ticked, want};
+use crate::{open, select};
+
+/// How long to wait for another process that ticks just now to take the request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Which sweep.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// The sweep: digits-1, or digits for the newest of that name
+    pub sweep: String,
+}
+
+/// Leaves the request and sees to it that it is taken.
+pub fn run(args: &Args, ask: fn(SweepId) -> Request, campaign: Campaign, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let sweep = select::sweep(&campaign, Some(&args.sweep))?;
+    let request = RequestId::new(nonce().as_str()).map_err(Failure::bug)?;
+    let path = campaign.request(&request);
+    let content = json!({"v": 1, "at": now(), "request": ask(sweep.clone())});
+    publish(&path, &path.with_extension("stage"), content.to_string().as_bytes())?;
+    want(&campaign, &format!("request-{request}"))?;
+    let mut searcher = open::searcher(campaign.clone())?;
+    let begun = Instant::now();
+    while path.exists() && begun.elapsed() < PATIENCE {
+        if let Ticked::Held(_) = searcher.tick()? {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    let outcome = outcome(&campaign, &request)?.unwrap_or_else(|| "asked; the next tick takes it".to_owned());
+    writeln!(out, "{sweep}: {outcome}").map_err(Failure::output)?;
+    Ok(Exit::Ok)
+}
+
+/// What the searcher answered, once it has.
+fn outcome(campaign: &Campaign, request: &RequestId) -> Result<Option<String>, Failure> {
+    let reader = Reader::open(campaign)?;
+    let answer = reader.connection().query_row("SELECT outcome FROM _requests WHERE request = ?1", [request.as_str()], |row| row.get(0));
+    Ok(answer.ok())
+}

@@ -1,0 +1,300 @@
+//! One tick: observe, decide, act. Idempotent: doing it again changes nothing.
+//!
+//! It takes the lease, brings the projection up to what the journals say, records what is new, decides until nothing is
+//! left to decide, makes that durable, acts on it, commits the rows, and gives the lease back. A tick that finds
+//! nothing new writes nothing but the lease.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use bandmaster_journal::{Campaign, Counts, Damage, FileError, HeldBy, JournalError, Lease, Taken, crash_point, nonce, sealing_map};
+use bandmaster_ledger::{Transaction, fold};
+use bandmaster_record::{AttemptRef, ClusterKind, JournalId, RequestId, Sealed, SearcherRecord, SlotId, SweepId};
+use bandmaster_search::{Site, decide};
+
+use crate::binaries::Binaries;
+use crate::campaignfile::CampaignFile;
+use crate::cluster::{Cluster, ClusterError, Survey};
+use crate::failure::{Failure, FailureKind};
+use crate::live::Sweeps;
+
+mod act;
+mod observe;
+mod projection;
+mod recorder;
+
+use recorder::Recorder;
+
+pub use observe::names;
+
+/// So many segments are kept on offer ahead of the slots, so that they never wait for a tick.
+const AHEAD: u32 = 512;
+
+/// The clusters of this machine.
+pub struct Clusters(BTreeMap<ClusterKind, Box<dyn Cluster>>);
+
+impl Clusters {
+    /// These, each under its kind.
+    pub fn new(clusters: impl IntoIterator<Item = Box<dyn Cluster>>) -> Self {
+        Self(clusters.into_iter().map(|cluster| (cluster.kind(), cluster)).collect())
+    }
+
+    /// The one of that kind.
+    pub fn of(&mut self, kind: ClusterKind) -> Result<&mut dyn Cluster, Failure> {
+        match self.0.get_mut(&kind) {
+            Some(cluster) => Ok(cluster.as_mut()),
+            None => Err(Failure::say(
+                FailureKind::Site,
+                format!("this sweep runs on {kind:?}, which this machine has not"),
+                "tick it where it was submitted",
+            )),
+        }
+    }
+}
+
+/// What drives a campaign's sweeps from this process.
+pub struct Searcher {
+    campaign: Campaign,
+    config: CampaignFile,
+    clusters: Clusters,
+    binaries: Binaries,
+    /// Sweeps that are to get no new slots from this process, and whose slots are told to stop.
+    draining: BTreeSet<SweepId>,
+    /// The states as they were when this process gave the lease back, and which lease that was.
+    warm: Option<(u64, Sweeps)>,
+}
+
+/// What came of a tick.
+pub enum Ticked {
+    /// Another holds the lease.
+    Held(HeldBy),
+    /// It was done.
+    Done {
+        /// Whether anything was recorded.
+        recorded: bool,
+        /// Whether there is something to observe already: another tick should follow at once.
+        again: bool,
+    },
+}
+
+/// One tick while the lease is held.
+struct Step<'a, 'h> {
+    campaign: &'h Campaign,
+    lease: &'h Lease,
+    clusters: &'a mut Clusters,
+    binaries: &'a Binaries,
+    /// The ledger as it was when the tick began: nothing is written through it before the journal is safe.
+    tx: &'a Transaction<'a>,
+    recorder: Recorder<'h>,
+    sweeps: &'a mut Sweeps,
+    draining: &'a BTreeSet<SweepId>,
+    /// Requests whose files may go when their records are safe.
+    consumed: Vec<RequestId>,
+    /// Whether the holder before did not finish: what it decided may not have been acted upon.
+    anew: bool,
+    /// What was granted in this tick.
+    granted: BTreeMap<SweepId, Vec<AttemptRef>>,
+    /// Whether something was left unread.
+    more: bool,
+}
+
+impl Searcher {
+    /// Nothing is read or written yet.
+    pub fn new(campaign: Campaign, config: CampaignFile, clusters: Clusters, binaries: Binaries) -> Self {
+        Self { campaign, config, clusters, binaries, draining: BTreeSet::new(), warm: None }
+    }
+
+    /// The campaign.
+    pub fn campaign(&self) -> &Campaign {
+        &self.campaign
+    }
+
+    /// The live sweeps as the last tick of this process left them.
+    pub fn sweeps(&self) -> Option<&Sweeps> {
+        self.warm.as_ref().map(|(_, sweeps)| sweeps)
+    }
+
+    /// The clusters of this machine.
+    pub fn clusters(&mut self) -> &mut Clusters {
+        &mut self.clusters
+    }
+
+    /// From now on that sweep gets no new slots from this process, and its slots are told to stop at a checkpoint.
+    pub fn drain(&mut self, sweep: &SweepId) {
+        self.draining.insert(sweep.clone());
+    }
+
+    /// One tick.
+    pub fn tick(&mut self) -> Result<Ticked, Failure> {
+        let lease = match Lease::take(&self.campaign, Duration::from_secs_f64(self.config.lease_takeover.0))? {
+            Taken::Held(held) => return Ok(Ticked::Held(held)),
+            Taken::Mine(lease) => lease,
+        };
+        match self.hold(&lease) {
+            Ok((recorded, more)) => {
+                lease.release()?;
+                Ok(Ticked::Done { recorded, again: more || !wanted(&self.campaign)?.is_empty() })
+            }
+            Err(failure) => {
+                // What was begun is not finished: whoever comes next must not rely on this process's projection.
+                // The lease is abandoned where it is dropped.
+                self.warm = None;
+                Err(failure)
+            }
+        }
+    }
+
+    fn hold(&mut self, lease: &Lease) -> Result<(bool, bool), Failure> {
+        for name in wanted(&self.campaign)? {
+            act::unlink(&self.campaign.wanted().join(name))?;
+        }
+        let (mut ledger, anew) = projection::open(&self.campaign, lease)?;
+        let mut tx = ledger.begin()?;
+        let mut sweeps = match self.warm.take() {
+            Some((epoch, sweeps)) if !anew && epoch + 1 == lease.epoch().0 => sweeps,
+            _ => projection::sweeps(&tx)?,
+        };
+        // After an unclean release, what the dead holder recorded; after a clean one, nothing.
+        let folded = fold(&self.campaign, &mut tx, &mut sweeps)?;
+        report(&folded.damaged);
+        let mut step = Step {
+            campaign: &self.campaign,
+            lease,
+            clusters: &mut self.clusters,
+            binaries: &self.binaries,
+            tx: &tx,
+            recorder: Recorder::new(&self.campaign, lease),
+            anew,
+            sweeps: &mut sweeps,
+            draining: &self.draining,
+            consumed: Vec::new(),
+            granted: BTreeMap::new(),
+            more: false,
+        };
+        step.run()?;
+        let Step { recorder, more, .. } = step;
+        let recorded = recorder.is_used();
+        let ended = sweeps.iter().any(|live| live.state.is_at_rest());
+        if recorded || folded.records() > 0 {
+            still_mine(lease)?;
+            projection::commit(tx, &recorder, &mut sweeps)?;
+            crash_point("tick.committed");
+            projection::publish(&ledger, &self.campaign, lease, ended)?;
+        }
+        self.warm = Some((lease.epoch().0, sweeps));
+        Ok((recorded, more))
+    }
+}
+
+impl Step<'_, '_> {
+    fn run(&mut self) -> Result<(), Failure> {
+        self.new_sweeps()?;
+        self.requests()?;
+        for sweep in self.sweeps.ids() {
+            let (survey, claims) = self.sweep(&sweep)?;
+            self.decide(&sweep, survey, claims)?;
+        }
+        crash_point("tick.decided");
+        self.recorder.sync()?;
+        crash_point("tick.synced");
+        for sweep in self.sweeps.ids() {
+            self.act(&sweep)?;
+        }
+        self.recorder.sync()?;
+        crash_point("tick.acted");
+        self.remove_consumed()
+    }
+
+    /// Decides until nothing is left to decide.
+    fn decide(&mut self, sweep: &SweepId, survey: Survey, claims: Vec<(AttemptRef, SlotId)>) -> Result<(), Failure> {
+        let Some(live) = self.sweeps.get(sweep) else { return Ok(()) };
+        let slots = if self.draining.contains(sweep) { 0 } else { live.slots };
+        let site = Site { slots, starting: survey.starting, ahead: AHEAD, claims, nonce: Some(nonce()) };
+        loop {
+            let Some(live) = self.sweeps.get(sweep) else { return Ok(()) };
+            let decisions = decide(&live.state, &site);
+            if decisions.is_empty() {
+                return Ok(());
+            }
+            for decision in decisions {
+                if let SearcherRecord::Granted { attempt, .. } = &decision {
+                    self.granted.entry(sweep.clone()).or_default().push(*attempt);
+                }
+                self.record(decision)?;
+            }
+        }
+    }
+
+    fn record(&mut self, record: SearcherRecord) -> Result<(), Failure> {
+        if !self.recorder.is_used() {
+            let (campaign, tx) = (self.campaign, self.tx);
+            self.recorder.open(|| seals(campaign, tx))?;
+        }
+        Ok(self.recorder.record(self.sweeps, record)?)
+    }
+}
+
+/// What the first record of this tick's journal seals: the newest older one, up to where it is folded.
+fn seals(campaign: &Campaign, tx: &Transaction<'_>) -> Result<Vec<Sealed>, Failure> {
+    let map = sealing_map(campaign, tx.newest_epoch()?.unwrap_or_default())?;
+    let open = map.iter().filter(|journal| journal.counts == Counts::Open);
+    open.map(|journal| Ok(Sealed { epoch: journal.epoch, length: tx.cursor(&JournalId::Searcher(journal.epoch))?.offset })).collect()
+}
+
+/// An evicted holder leaves without a trace.
+fn still_mine(lease: &Lease) -> Result<(), Failure> {
+    if lease.still_mine()? {
+        return Ok(());
+    }
+    Err(Failure::say(
+        FailureKind::LeaseHeld,
+        format!("lease {} was taken over while this process held it", lease.epoch()),
+        "nothing is lost: another one drives the campaign now",
+    ))
+}
+
+/// Damage in a journal loses what lies behind it, and that only; it is told each time until somebody looks.
+fn report(damage: &[Damage]) {
+    for damage in damage {
+        tracing::warn!("{damage}");
+    }
+}
+
+/// What somebody left in `wanted/`.
+pub fn wanted(campaign: &Campaign) -> Result<Vec<String>, FileError> {
+    observe::names(&campaign.wanted(), "")
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        let kind = if error.is_unsafe() { FailureKind::NotSafe } else { FailureKind::Disk };
+        Failure::because(kind, error)
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::File(error) => error.into(),
+            JournalError::Damaged(damage) if damage.is_newer() => Failure::because(FailureKind::Ledger, damage),
+            JournalError::Damaged(damage) => Failure::because(FailureKind::Disk, damage),
+        }
+    }
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        match error {
+            ClusterError::File(error) => error.into(),
+            ClusterError::Launcher { .. } => Failure::because(FailureKind::Site, error),
+            ClusterError::Refused(_) => Failure::because(FailureKind::Slurm, error),
+        }
+    }
+}
+
+/// Makes sure that somebody looks: leaves a file in `wanted/`.
+pub fn want(campaign: &Campaign, name: &str) -> Result<(), FileError> {
+    let path = campaign.wanted().join(name);
+    std::fs::write(&path, b"").map_err(|source| FileError::new("write", Path::new(&path), source))
+}

@@ -1,0 +1,205 @@
+//! Observe: what is new in the campaign since the last tick, recorded before anything is decided by it.
+//!
+//! The order matters. The cluster says who is gone *before* the journals are read to their ends, so a slot that is
+//! called gone has nothing unread; claims are looked at *after* them, so a claim whose slot is known and over has no
+//! attempt that could still come.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use bandmaster_journal::{Created, FileError, create_once, read_from};
+use bandmaster_record::{
+    ArrayNo, AttemptRef, Claim, JobId, JournalId, Request, RequestId, SearcherRecord, SlotId, Submission, SweepId, Timestamp,
+};
+use bandmaster_search::respond;
+use serde::Deserialize;
+
+use super::Step;
+use crate::cluster::{Asked, Survey};
+use crate::failure::{Failure, FailureKind};
+use crate::live::Live;
+use crate::submit::spec_file;
+
+/// At most so many bytes of one slot's journal in one tick: what is left makes another tick.
+const BITE: u64 = 8 << 20;
+
+/// The content of a request's file.
+#[derive(Debug, Deserialize)]
+struct Asking {
+    at: Timestamp,
+    request: Request,
+}
+
+/// The names in a directory that parse, without that ending, in order; a directory that is not there is empty.
+pub fn names<T: FromStr + Ord>(directory: &Path, ending: &str) -> Result<Vec<T>, FileError> {
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(FileError::new("list", directory, source)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(FileError::at("list", directory))?;
+        if let Some(name) = entry.file_name().to_str().and_then(|name| name.strip_suffix(ending)?.parse().ok()) {
+            found.push(name);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads a file of JSON; `None` if it is not there.
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<serde_json::Result<T>>, FileError> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(FileError::new("read", path, source)),
+    }
+}
+
+impl Step<'_, '_> {
+    /// Sweeps that were submitted and that no record mentions.
+    pub(super) fn new_sweeps(&mut self) -> Result<(), Failure> {
+        for sweep in names::<SweepId>(&self.campaign.sweeps(), "")? {
+            if self.sweeps.get(&sweep).is_some() || self.tx.knows_sweep(&sweep)? {
+                continue;
+            }
+            let place = self.campaign.sweep(&sweep);
+            let Some(submission) = read_json::<Submission>(&place.submission())? else { continue };
+            let submission = submission.map_err(|error| broken(&place.submission(), &error))?;
+            let spec = spec_file(&place);
+            let Some(meaning) = read_json::<serde_json::Value>(&spec)? else { continue };
+            let meaning = meaning.map_err(|error| broken(&spec, &error))?;
+            self.record(SearcherRecord::SweepSubmitted { submission: Box::new(submission), spec: Box::new(meaning) })?;
+        }
+        Ok(())
+    }
+
+    /// What people asked for, in the order of asking.
+    pub(super) fn requests(&mut self) -> Result<(), Failure> {
+        for request in names::<RequestId>(&self.campaign.requests(), ".json")? {
+            let asking = read_json::<Asking>(&self.campaign.request(&request))?;
+            let Some(asking) = asking else { continue };
+            self.consumed.push(request.clone());
+            if self.tx.knows_request(&request)? {
+                continue;
+            }
+            let (asked, ask, (phase, outcome)) = match asking {
+                Ok(Asking { at, request }) => {
+                    let answer = match self.sweeps.get(request.sweep()) {
+                        Some(live) => respond(&live.state, &request),
+                        None => (None, format!("{} is not a live sweep", request.sweep())),
+                    };
+                    (at, Some(request), answer)
+                }
+                Err(error) => (Timestamp(0), None, (None, format!("not understood: {error}"))),
+            };
+            let sweep = ask.as_ref().map(|ask| ask.sweep().clone());
+            self.record(SearcherRecord::RequestTaken { request, asked, ask, outcome: outcome.clone() })?;
+            if let (Some(sweep), Some(phase)) = (sweep, phase) {
+                self.record(SearcherRecord::PhaseChanged { sweep, phase, why: outcome })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All that is new of one sweep; what the cluster said comes back for the decisions.
+    pub(super) fn sweep(&mut self, sweep: &SweepId) -> Result<(Survey, Vec<(AttemptRef, SlotId)>), Failure> {
+        self.unresolved_intents(sweep)?;
+        let survey = self.survey(sweep)?;
+        let over = self.journals(sweep)?;
+        let mut is_over = over;
+        for gone in &survey.gone {
+            if self.sweeps.get(sweep).is_some_and(|live| live.state.slots.contains_key(&gone.slot)) {
+                is_over = true;
+                self.record(SearcherRecord::SlotGone {
+                    sweep: sweep.clone(),
+                    slot: gone.slot.clone(),
+                    cause: gone.cause,
+                    evidence: gone.evidence.clone(),
+                })?;
+            }
+        }
+        let claims = if is_over || self.sweeps.get(sweep).is_some_and(|live| live.state.slots.is_empty()) { self.claims(sweep)? } else { Vec::new() };
+        Ok((survey, claims))
+    }
+
+    fn survey(&mut self, sweep: &SweepId) -> Result<Survey, Failure> {
+        let Some(Live { state, cluster, .. }) = self.sweeps.get(sweep) else { return Ok(Survey::default()) };
+        let cluster = self.clusters.of(*cluster)?;
+        Ok(cluster.survey(Asked { sweep, arrays: &state.arrays, slots: &state.slots })?)
+    }
+
+    /// Reads every open journal of the sweep from where it was left. Says whether one of them was closed.
+    fn journals(&mut self, sweep: &SweepId) -> Result<bool, Failure> {
+        let mut closed = false;
+        for slot in names::<SlotId>(&self.campaign.sweep(sweep).slots(), "")? {
+            let journal = JournalId::Slot(sweep.clone(), slot.clone());
+            let Some(cursor) = self.tx.open_cursor(&journal)? else { continue };
+            let batch = read_from(&self.campaign.journal(&journal), cursor, Some(cursor.offset + BITE))?;
+            if let Some(damage) = &batch.damage
+                && cursor == batch.cursor
+            {
+                tracing::warn!(%journal, "{damage}");
+            }
+            if batch.frames.is_empty() {
+                continue;
+            }
+            self.more |= batch.cursor.offset - cursor.offset > BITE / 2;
+            self.record(SearcherRecord::Observed { journal, through_seq: batch.cursor.seq, offset: batch.cursor.offset })?;
+            self.recorder.observed(self.sweeps, sweep, &slot, batch.frames, batch.cursor);
+            closed |= self.sweeps.get(sweep).is_some_and(|live| !live.state.slots.contains_key(&slot));
+        }
+        Ok(closed)
+    }
+
+    /// Claims for grants that no slot is known to have begun, where the claiming slot's journal has been read.
+    fn claims(&mut self, sweep: &SweepId) -> Result<Vec<(AttemptRef, SlotId)>, Failure> {
+        let Some(Live { state, .. }) = self.sweeps.get(sweep) else { return Ok(Vec::new()) };
+        let place = self.campaign.sweep(sweep);
+        let mut found = Vec::new();
+        for attempt in state.open_grants() {
+            let path = place.claim(attempt.trial, attempt.rung, attempt.grant);
+            // A claim that cannot be read proves nothing; its slot's journal will.
+            if let Some(Ok(Claim { slot, .. })) = read_json(&path)?
+                && self.tx.knows_journal(&JournalId::Slot(sweep.clone(), slot.clone()))?
+            {
+                found.push((attempt, slot));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Arrays whose submission was not recorded: they run if a task of theirs got to own them, and never otherwise.
+    fn unresolved_intents(&mut self, sweep: &SweepId) -> Result<(), Failure> {
+        let Some(Live { state, .. }) = self.sweeps.get(sweep) else { return Ok(()) };
+        let intended: Vec<ArrayNo> = state.arrays.iter().filter(|(_, array)| array.job.is_none()).map(|(number, _)| *number).collect();
+        for array in intended {
+            let path = self.campaign.sweep(sweep).owner(array);
+            let abandoned = || SearcherRecord::ArrayAbandoned {
+                sweep: sweep.clone(),
+                array,
+                why: "its submission was not completed, and none of its tasks can run any more".to_owned(),
+            };
+            let record = match create_once(&path, VOID)? {
+                Created::Mine => abandoned(),
+                Created::Theirs(owner) if owner == VOID => abandoned(),
+                Created::Theirs(owner) => {
+                    let job: JobId = std::str::from_utf8(&owner).ok().and_then(|job| job.trim().parse().ok()).ok_or_else(|| {
+                        Failure::say(FailureKind::Disk, format!("{} holds no job id", path.display()), "it is written by bandmaster alone: was it edited?")
+                    })?;
+                    SearcherRecord::ArraySubmitted { sweep: sweep.clone(), array, job }
+                }
+            };
+            self.record(record)?;
+        }
+        Ok(())
+    }
+}
+
+/// What the searcher writes into an owner's file of an array that shall never run.
+const VOID: &[u8] = b"void";
+
+fn broken(path: &Path, error: &dyn std::fmt::Display) -> Failure {
+    Failure::say(FailureKind::WrongFile, format!("{} cannot be used: {error}", path.display()), "a frozen sweep's files are not to be edited; submit the sweep again")
+}
