@@ -68,6 +68,11 @@ fn fit(path: &Path, resource: Resource, grant: Grant, sweep: &SweepId, segment: 
     if !segment.may_resume(manifest.attempt.rung, grant) {
         return Err(format!("grant {grant} of rung {} is not in the accepted lineage", manifest.attempt.rung));
     }
+    // A trial that resumes at its target has nothing to train and must report at once. One that does not know that would
+    // end without a result for ever: the grant after the one that published may try, later ones train again.
+    if resource == segment.target && segment.attempt.grant > Grant(grant.0 + 1) {
+        return Err(format!("it stands at the target {resource}, and a grant that might have resumed it had no result"));
+    }
     manifest.verify(path)
 }
 
@@ -143,6 +148,7 @@ mod tests {
         place.publish(attempt(0, 1), 1);
         place.publish(attempt(1, 1), 2);
         place.publish(attempt(1, 2), 3);
+        // The segment's own grant is 3.
         assert_eq!(place.chosen(&[(0, 1), (1, 2)]), Some(3));
         assert_eq!(place.chosen(&[(0, 1), (1, 1)]), Some(2));
         assert_eq!(place.chosen(&[(0, 1)]), Some(1));
@@ -189,6 +195,16 @@ mod tests {
         place.publish(attempt(1, 1), 2);
         fs::rename(place.checkpoints().join("2.g1"), place.checkpoints().join("3.g1")).unwrap();
         assert!(place.choose(&[(1, 1)], 3).passed_over[0].why.contains("2.g1"));
+    }
+
+    #[test]
+    fn a_checkpoint_at_the_target_is_tried_by_one_grant_only() {
+        let place = Place::new();
+        place.publish(attempt(1, 1), 2);
+        place.publish(attempt(1, 1), 3);
+        let choice = place.choose(&[(0, 1), (1, 2)], 3);
+        assert_eq!(choice.chosen.unwrap().resource, Resource(2));
+        assert!(choice.passed_over[0].why.contains("had no result"));
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(crate) const PATIENT: &str = r#"
     at=0
     if [ -n "$BANDMASTER_RESUME_FROM" ]; then at=$(cat "$BANDMASTER_RESUME_FROM/model"); fi
     echo "from $at" >> course
+    if [ $at = $BANDMASTER_TARGET ]; then echo "{\"resource\": $at, \"loss\": 0.$at}" >> $BANDMASTER_REPORT; fi
     while [ $at -lt $BANDMASTER_TARGET ]; do
         while [ $at = 2 ] && [ ! -e go ] && [ ! -e "$BANDMASTER_STOP" ]; do echo $$ > waiting; sleep 0.01; done
         if [ -e "$BANDMASTER_STOP" ]; then cat "$BANDMASTER_STOP" >> asked; exit 0; fi
