@@ -30,8 +30,9 @@ pub fn decide(state: &SweepState, site: &Site) -> Vec<SearcherRecord> {
     if state.phase.is_over() {
         return ended_arrays(state, site);
     }
-    let steps: [fn(&SweepState, &Site) -> Vec<SearcherRecord>; 7] = [losses, judgements, rungs, creations, grants, finish, arrays];
-    steps.iter().map(|step| step(state, site)).find(|decisions| !decisions.is_empty()).unwrap_or_else(|| ended_arrays(state, site))
+    let steps: [fn(&SweepState, &Site) -> Vec<SearcherRecord>; 9] =
+        [losses, judgements, rungs, creations, grants, finish, ended_arrays, barren, arrays];
+    steps.iter().map(|step| step(state, site)).find(|decisions| !decisions.is_empty()).unwrap_or_default()
 }
 
 /// What a request does to the sweep: the new phase if it changes, and a sentence for the one who asked.
@@ -153,6 +154,19 @@ fn finish(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
         failed => format!("every rung is decided; {failed} trials failed"),
     };
     vec![SearcherRecord::PhaseChanged { sweep: state.sweep.clone(), phase: Phase::Finished, why }]
+}
+
+/// So many arrays in a row may end without a slot that opened its journal.
+const BARREN: u32 = 3;
+
+/// Where slots do not even start, more of them would not either: somebody must look.
+fn barren(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
+    if state.barren < BARREN || state.phase != Phase::Running {
+        return Vec::new();
+    }
+    let (sweep, last) = (state.sweep.clone(), state.last_array);
+    let why = format!("paused: no slot of the last {BARREN} arrays opened its journal; see sweeps/{sweep}/arrays/{last}.log");
+    vec![SearcherRecord::PhaseChanged { sweep, phase: Phase::Paused, why }]
 }
 
 /// An array of slots for what is on offer, as far as the site has room.

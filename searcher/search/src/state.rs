@@ -38,6 +38,8 @@ pub struct SweepState {
     pub slots: BTreeMap<SlotId, SlotState>,
     /// Arrays that are not over.
     pub arrays: BTreeMap<ArrayNo, ArrayState>,
+    /// Arrays in a row of which no slot ever opened its journal.
+    pub barren: u32,
     /// The number of the last array.
     pub last_array: ArrayNo,
     /// How many trials were created: the next one's number.
@@ -164,6 +166,8 @@ pub struct ArrayState {
     pub tasks: u32,
     /// Its job id, once the cluster took it.
     pub job: Option<JobId>,
+    /// Whether a slot of it has opened its journal.
+    pub began: bool,
 }
 
 impl SweepState {
@@ -185,6 +189,7 @@ impl SweepState {
             trials: BTreeMap::new(),
             slots: BTreeMap::new(),
             arrays: BTreeMap::new(),
+            barren: 0,
             last_array: ArrayNo(0),
             created: 0,
             failed: 0,
@@ -287,18 +292,26 @@ impl SweepState {
             SearcherRecord::RungDecided { bracket, rung, ranking, promoted, .. } => {
                 self.rung_decided(*bracket, *rung, ranking.len(), promoted)
             }
-            SearcherRecord::PhaseChanged { phase, .. } => self.phase = *phase,
+            SearcherRecord::PhaseChanged { phase, .. } => {
+                self.phase = *phase;
+                self.barren = 0;
+            }
             SearcherRecord::ArrayIntended { array, nonce, tasks, .. } => {
                 self.last_array = self.last_array.max(*array);
-                self.arrays.insert(*array, ArrayState { nonce: nonce.clone(), tasks: *tasks, job: None });
+                self.arrays.insert(*array, ArrayState { nonce: nonce.clone(), tasks: *tasks, job: None, began: false });
             }
             SearcherRecord::ArraySubmitted { array, job, .. } => {
                 if let Some(array) = self.arrays.get_mut(array) {
                     array.job = Some(job.clone());
                 }
             }
-            SearcherRecord::ArrayAbandoned { array, .. } | SearcherRecord::ArrayEnded { array, .. } => {
+            SearcherRecord::ArrayAbandoned { array, .. } => {
                 self.arrays.remove(array);
+            }
+            SearcherRecord::ArrayEnded { array, .. } => {
+                if self.arrays.remove(array).is_some_and(|array| !array.began) {
+                    self.barren += 1;
+                }
             }
             SearcherRecord::LeaseTaken { .. }
             | SearcherRecord::SweepSubmitted { .. }
@@ -314,6 +327,10 @@ impl SweepState {
             SlotRecord::SlotStarted { array, task, host, pid, start_time, .. } => {
                 let started =
                     SlotState { array: *array, task: *task, host: host.clone(), pid: *pid, start_time: *start_time, running: None };
+                if let Some(array) = self.arrays.get_mut(array) {
+                    array.began = true;
+                }
+                self.barren = 0;
                 self.slots.insert(slot.clone(), started);
             }
             SlotRecord::AttemptStarted { attempt, .. } => {
@@ -497,8 +514,8 @@ impl SweepState {
     pub fn progress(&self) -> Progress {
         let mut progress = Progress { settled: 0, planned: 0, remaining: 0 };
         for (plan, bracket) in self.ladder.brackets.iter().zip(&self.brackets) {
-            let is_closed = bracket.rungs.len() < plan.rungs.len()
-                && matches!(bracket.rungs.last(), Some(RungState::Decided { promoted: 0, .. }));
+            let is_closed =
+                bracket.rungs.len() < plan.rungs.len() && matches!(bracket.rungs.last(), Some(RungState::Decided { promoted: 0, .. }));
             let mut below = Resource(0);
             for (index, rung) in plan.rungs.iter().enumerate() {
                 let (settled, members) = match bracket.rungs.get(index) {

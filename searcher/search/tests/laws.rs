@@ -1,4 +1,5 @@
 //! The laws of a search, whatever the cluster does: any order of arrival, any repetition, slots that die, pauses.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,8 +57,11 @@ impl Storm {
     }
 
     fn decide(&mut self) {
-        let site = Site { slots: self.slots, ahead: 4, nonce: Some(Nonce::new("n").unwrap()), ..Site::default() };
-        for _ in 0..100_000 {
+        for _ in 0..1000 {
+            // As a cluster whose tasks wait in its queue until the sweep is over.
+            let arrays = self.state.arrays.iter().filter(|_| !self.state.phase.is_over());
+            let starting = arrays.map(|(array, known)| (*array, known.tasks)).collect();
+            let site = Site { slots: self.slots, ahead: 4, nonce: Some(Nonce::new("n").unwrap()), starting, ..Site::default() };
             let decisions = decide(&self.state, &site);
             if decisions.is_empty() {
                 return;
@@ -217,7 +221,7 @@ fn quiet(spec: &Spec, outcome: Outcome) -> Course {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(96) })]
 
     #[test]
     fn the_promoted_sets_depend_on_the_results_alone(
@@ -298,6 +302,32 @@ fn a_trial_that_kills_its_slot_again_and_again_ends() {
     storm.decide();
     assert_eq!(storm.state.phase, Phase::Finished);
     assert_eq!(storm.state.failed, 2, "the one trial and the anchor");
+}
+
+#[test]
+fn slots_that_never_start_pause_the_sweep_and_a_resume_tries_again() {
+    let spec = hyperband(9, 3, Counts::Algorithm1, 0);
+    let mut storm = Storm::new(&spec, 2);
+    let site = Site { slots: 2, ahead: 4, nonce: Some(Nonce::new("n").unwrap()), ..Site::default() };
+    let mut arrays = 0;
+    let mut turn = |storm: &mut Storm| {
+        for decision in decide(&storm.state, &site) {
+            let array = if let SearcherRecord::ArrayIntended { array, .. } = &decision { Some(*array) } else { None };
+            storm.record(decision);
+            if let Some(array) = array {
+                arrays += 1;
+                let sweep = storm.state.sweep.clone();
+                storm.record(SearcherRecord::ArraySubmitted { sweep, array, job: JobId::new("7").unwrap() });
+            }
+        }
+        arrays
+    };
+    let after = (0..100).map(|_| turn(&mut storm)).last();
+    assert_eq!((after, storm.state.phase), (Some(3), Phase::Paused));
+    let sweep = storm.state.sweep.clone();
+    storm.ask(&Request::Resume { sweep });
+    let after = (0..100).map(|_| turn(&mut storm)).last();
+    assert_eq!((after, storm.state.phase), (Some(6), Phase::Paused));
 }
 
 #[test]
