@@ -27,7 +27,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         says: "a segment belongs to no trial",
-        query: "SELECT sweep || '/' || trial || ' at rung ' || rung FROM segments LEFT JOIN trials USING (sweep, trial) WHERE trials.name IS NULL",
+        query: "SELECT sweep || '/' || trial || ' at rung ' || segments.rung FROM segments LEFT JOIN trials USING (sweep, trial) WHERE trials.name IS NULL",
     },
     Rule { says: "a trial belongs to no sweep", query: "SELECT trials.name FROM trials LEFT JOIN sweeps USING (sweep) WHERE sweeps.name IS NULL" },
     Rule {
@@ -65,4 +65,16 @@ pub(crate) fn broken(db: &Connection) -> rusqlite::Result<Vec<(&'static str, Str
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_can_be_asked_and_nothing_breaks_in_an_empty_ledger() {
+        let db = Connection::open_in_memory().unwrap();
+        crate::schema::create(&db).unwrap();
+        assert!(broken(&db).unwrap().is_empty());
+    }
 }

@@ -114,7 +114,7 @@ impl Fold<'_, '_> {
         }
         let cursor = reader.cursor();
         let kind = DamageKind::Sequence { expected: through.seq, found: cursor.seq };
-        let other = (cursor != through).then(|| Damage { path, offset: cursor.offset, kind, good_after: 0 });
+        let other = (cursor != through).then_some(Damage { path, offset: cursor.offset, kind, good_after: 0 });
         self.end(journal, from, cursor, reader.damage().or(other.as_ref()))
     }
 

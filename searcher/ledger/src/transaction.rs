@@ -160,6 +160,8 @@ impl<'l> Transaction<'l> {
     /// Makes the rows of one record of the searcher's journal. The cursor stays: see [`Transaction::set_cursor`].
     pub fn apply_searcher(&mut self, journal: &JournalId, envelope: &Envelope<SearcherRecord>) -> Result<(), LedgerError> {
         let JournalId::Searcher(epoch) = journal else { return Ok(()) };
+        // Numbered at its first record and not at its last: what is folded in pieces gets the same numbers.
+        self.number(journal)?;
         self.write(|db| rows::searcher(db, *epoch, envelope))
     }
 
