@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bandmaster_journal::{FileError, SweepDir, crash_point, sync_dir};
+use bandmaster_journal::{FileError, SweepDir, crash_point, make_dirs, sync_dir};
 use bandmaster_record::{AttemptRef, Grant};
 
 /// Fences the attempt's older grants, and makes its staging directory, empty.
@@ -16,33 +16,17 @@ pub fn open(sweep: &SweepDir, attempt: AttemptRef) -> Result<PathBuf, FileError>
         fence(&sweep.staging(attempt.trial, attempt.rung, Grant(grant)))?;
     }
     let staging = sweep.staging(attempt.trial, attempt.rung, attempt.grant);
-    let mut tries = 0;
-    loop {
-        match fs::create_dir_all(&staging) {
-            Ok(()) => break,
-            // Another attempt of the trial has just removed an empty directory above it.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 10 => tries += 1,
-            Err(error) => return Err(FileError::new("make the directory", staging, error)),
-        }
-    }
+    // A grant has one attempt: what is there already is nobody's.
+    remove(&staging)?;
+    make_dirs(&sweep.stagings())?;
+    fs::create_dir(&staging).map_err(FileError::at("make the directory", &staging))?;
     crash_point("launch.staging.made");
     Ok(staging)
 }
 
-/// Removes the staging directory with what the trial left unfinished in it, and the directories above it that are empty
-/// then: a segment without checkpoints leaves nothing here.
+/// Removes the staging directory with what the trial left unfinished in it.
 pub fn close(sweep: &SweepDir, attempt: AttemptRef) -> Result<(), FileError> {
-    let staging = sweep.staging(attempt.trial, attempt.rung, attempt.grant);
-    remove(&staging)?;
-    let trials = sweep.trials();
-    let mut above = staging.parent();
-    while let Some(dir) = above.filter(|dir| *dir != trials && dir.starts_with(&trials)) {
-        if fs::remove_dir(dir).is_err() {
-            break;
-        }
-        above = dir.parent();
-    }
-    Ok(())
+    remove(&sweep.staging(attempt.trial, attempt.rung, attempt.grant))
 }
 
 /// Renames an older grant's staging directory away, and removes it.

@@ -209,7 +209,7 @@ impl Slot {
                     None
                 }
             },
-            () = sleep(pause) => None,
+            () = wait(pause) => None,
         };
         if let Some(signal) = signal {
             self.stop(signal);
@@ -277,5 +277,12 @@ impl Slot {
         }
         self.wanted.start_tick();
         Ok(0)
+    }
+}
+
+/// Sleeps, or not at all: a timer of no time would still wait for the next millisecond.
+async fn wait(pause: Duration) {
+    if !pause.is_zero() {
+        sleep(pause).await;
     }
 }

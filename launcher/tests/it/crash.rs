@@ -73,7 +73,7 @@ fn is_survived(point: &str, passes: u32) -> bool {
     let (resumed, passed_over) = resumption(&second);
     assert!(resumed >= acknowledged, "{at}: {resumed:?} after {acknowledged:?}");
     assert_eq!(passed_over, 0, "{at}: {second:?}");
-    assert!(!world.dir().trials().join("4/staging").exists(), "{at}");
+    assert!(!world.has_staging(), "{at}");
     nothing_stays(&world);
     true
 }

@@ -96,5 +96,5 @@ fn a_slot_that_is_killed_leaves_checkpoints_that_the_next_one_resumes() {
     assert_eq!(ended.end().cause, Cause::Completed);
     assert_eq!(fs::read_to_string(world.work().join("course")).unwrap(), "from 0\nfrom 2\n");
     // The staging of the attempt that died is gone as well.
-    assert!(!world.dir().trials().join("4/staging").exists());
+    assert!(!world.has_staging());
 }

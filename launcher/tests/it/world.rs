@@ -136,6 +136,11 @@ impl World {
         self.start().wait(self)
     }
 
+    /// Whether an attempt's staging directory is left.
+    pub(crate) fn has_staging(&self) -> bool {
+        fs::read_dir(self.dir().stagings()).is_ok_and(|mut entries| entries.next().is_some())
+    }
+
     pub(crate) fn records(&self, slot: &SlotId) -> Vec<SlotRecord> {
         records(&self.campaign.journal(&JournalId::Slot(self.sweep.clone(), slot.clone())))
     }

@@ -163,9 +163,13 @@ impl SweepDir {
     pub fn checkpoints(&self, trial: TrialId) -> PathBuf {
         self.trials().join(format!("{trial}/checkpoints"))
     }
+    /// The attempts' staging directories: one flat directory, so that each attempt costs one directory while it runs.
+    pub fn stagings(&self) -> PathBuf {
+        self.root.join("staging")
+    }
     /// Where an attempt under that grant makes its checkpoints, before they are published.
     pub fn staging(&self, trial: TrialId, rung: RungNo, grant: Grant) -> PathBuf {
-        self.trials().join(format!("{trial}/staging/{rung}.g{grant}"))
+        self.stagings().join(format!("{trial}.{rung}.g{grant}"))
     }
 }
 
