@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Instant;
 
-use bandmaster_journal::{Campaign, JournalWriter, now};
+use bandmaster_journal::{Campaign, Cursor, JournalReader, JournalWriter, now};
 use bandmaster_ledger::{Reader, rebuild};
 use bandmaster_record::*;
 
@@ -16,6 +16,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let campaign = Campaign::at(temp.path().join("campaign"));
     write(&campaign)?;
     let rows = REPORTS as f64 * METRICS as f64;
+    let start = Instant::now();
+    let journal = "sweeps/bench-1/slots/1_0.01J/journal.jrn".parse()?;
+    let mut reader = JournalReader::<SlotRecord>::open(&campaign.journal(&journal), Cursor::default(), None)?;
+    while reader.next_frame()?.is_some() {}
+    println!("reading the journal alone: {:.2} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
     let (ledger, folded) = rebuild(&campaign, &temp.path().join("work.1.db"), &mut ())?;
     let took = start.elapsed().as_secs_f64();

@@ -9,6 +9,10 @@ mod fold;
 #[cfg(test)]
 mod pen;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod reader;
+#[cfg(test)]
+mod rows;
 #[cfg(test)]
 mod story;

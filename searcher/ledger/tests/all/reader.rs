@@ -8,6 +8,7 @@ use bandmaster_ledger::{Ledger, LedgerError, Reader, SCHEMA_VERSION, rebuild, sa
 use bandmaster_record::*;
 
 use crate::pen::{Pen, attempt, metrics};
+use crate::plan;
 use crate::story;
 
 fn text(reader: &Reader, sql: &str) -> String {
@@ -54,7 +55,7 @@ fn what_was_decided_and_what_was_not_even_observed_since_is_added_in_memory() {
     pen.decide(&SearcherRecord::PhaseChanged { sweep: sweep.clone(), phase: Phase::Running, why: "one more".into() });
     publish(&pen);
     let before = fs::read(pen.campaign.ledger()).unwrap();
-    pen.decide(&SearcherRecord::TrialCreated { sweep: sweep.clone(), trial: TrialId(99), bracket: 0, params: story::params(1), seed: 1 });
+    pen.decide(&SearcherRecord::TrialCreated { sweep: sweep.clone(), trial: TrialId(99), bracket: 0, params: plan::params(1), seed: 1 });
     pen.decide(&SearcherRecord::Granted { sweep, attempt: attempt(99, 0, 1, 1) });
     let slot = pen.start_slot(3, 0);
     let (nonce, now) = ("01JY".parse().unwrap(), attempt(99, 0, 1, 1));

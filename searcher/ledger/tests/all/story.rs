@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 
 use bandmaster_journal::Campaign;
 use bandmaster_record::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::pen::{Pen, attempt, metrics};
-
-/// Algorithm 1 for R = 9, eta = 3: for each bracket its rungs, (resource, trials).
-pub(crate) const PLAN: [&[(u64, u32)]; 3] = [&[(1, 9), (3, 3), (9, 1)], &[(3, 5), (9, 1)], &[(9, 3)]];
+use crate::plan::{PLAN, loss, params, seed, spec};
 
 /// What befalls an attempt.
 enum Fate {
@@ -33,11 +31,6 @@ fn fate(attempt: &AttemptRef, target: u64, loss: f64) -> Fate {
         (15, 0, 2) => Fate::Ends(Cause::Preempted, Some(4)),
         _ => Fate::Completes(loss),
     }
-}
-
-pub(crate) fn loss(trial: u32, resource: u64) -> f64 {
-    let lr = f64::from(trial * 7 % 17 + 1) / 17.0;
-    (lr - 0.4).powi(2) + 1.0 / (resource as f64 + 1.0)
 }
 
 /// The whole sweep, with all that is told in it, in a new campaign.
@@ -319,41 +312,4 @@ impl Story {
 
 fn nonce(number: u32) -> Nonce {
     format!("01J{number:023}").parse().unwrap()
-}
-
-fn seed(trial: u32) -> u64 {
-    1000 + u64::from(trial)
-}
-
-pub(crate) fn params(trial: u32) -> Params {
-    let lr = f64::from(trial * 7 % 17 + 1) / 17.0;
-    [
-        ("lr".to_owned(), Param::Float(lr)),
-        ("hidden".to_owned(), Param::Int(16 << (trial % 3))),
-        ("optimizer".to_owned(), Param::Text(if trial % 2 == 0 { "sgd" } else { "adam" }.to_owned())),
-    ]
-    .into()
-}
-
-fn spec() -> Value {
-    let mut first_trial = 0;
-    let plan: Vec<Value> = PLAN
-        .iter()
-        .enumerate()
-        .map(|(bracket, rungs)| {
-            let first = first_trial;
-            first_trial += rungs[0].1;
-            let rungs: Vec<Value> = rungs.iter().map(|(resource, trials)| json!({"resource": resource, "trials": trials})).collect();
-            json!({"bracket": bracket, "s": 2 - bracket, "repetition": 0, "anchors": false, "first_trial": first, "rungs": rungs})
-        })
-        .collect();
-    json!({
-        "name": "digits", "unit": "epoch", "metric": "val_loss", "slurm": {"partition": "preempt"}, "plan": plan,
-        "search": {
-            "seed": 7, "goal": "minimize", "retries": 2,
-            "method": {"kind": "hyperband", "max_resource": 9, "min_resource": 1, "eta": 3, "counts": "algorithm-1", "repetitions": 1, "anchors": 0},
-            "space": {"parameters": [{"name": "lr", "domain": {"log_uniform": {"low": 1e-4, "high": 1.0}}}]}
-        },
-        "trial": {"command": ["python3", "train.py"], "directory": "/home/ada/digits", "metric": "val_loss", "stop_grace": 30.0}
-    })
 }
