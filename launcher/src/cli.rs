@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::failure::Failure;
+use crate::say::say;
 use crate::{agent, report, slot};
 
 /// Runs a sweep's trials inside an allocation.
@@ -94,7 +95,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Verb::Agent => serve(|runtime| runtime.block_on(agent::run()).map(|()| 0).map_err(Failure::from)),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("bandmaster-launch: {failure}");
+        say(&failure);
         failure.exit_code()
     })
 }

@@ -13,6 +13,7 @@ pub mod crash;
 pub mod failure;
 pub mod mask;
 pub mod report;
+pub mod say;
 pub mod segment;
 pub mod signals;
 pub mod slot;

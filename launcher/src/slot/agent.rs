@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::lost;
 use crate::contract::report_path;
 use crate::failure::Failure;
+use crate::say::say;
 use crate::segment::signal_name;
 use crate::wire::{FromAgent, ToAgent, line};
 
@@ -63,7 +64,7 @@ impl Agent {
                     return Some(message);
                 }
                 // A scheduler's own words may stand between an agent's.
-                Err(_) => eprintln!("{line}"),
+                Err(_) => say(format_args!("its agent: {line}")),
             }
         }
     }

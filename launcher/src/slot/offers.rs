@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::say::say;
 use bandmaster_journal::{Created, FileError, SweepDir, crash_point, create_once, nonce, read_owned};
 use bandmaster_record::{AttemptRef, Claim, Epoch, Nonce, Offers as OffersFile, Segment, SlotId};
 
@@ -129,7 +130,7 @@ fn read(epoch: Epoch, path: PathBuf, stamp: Stamp) -> Result<Option<File>, FileE
     let segments = match serde_json::from_slice::<OffersFile>(&content) {
         Ok(offers) => offers.segments.into(),
         Err(error) => {
-            eprintln!("bandmaster-launch: {} is passed over, it cannot be understood: {error}", path.display());
+            say(format_args!("{} is passed over, it cannot be understood: {error}", path.display()));
             VecDeque::new()
         }
     };

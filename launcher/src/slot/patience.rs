@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::say::say;
 use bandmaster_journal::FileError;
 use tokio::time::sleep;
 
@@ -24,7 +25,7 @@ impl Patience {
         }
         let pause = match self.pause {
             None => {
-                eprintln!("bandmaster-launch: {error}; waiting for room, nothing is lost");
+                say(format_args!("{error}; waiting for room, nothing is lost"));
                 FIRST
             }
             Some(pause) => (pause * 2).min(LONGEST),
@@ -41,7 +42,7 @@ impl Patience {
     /// There is room again.
     pub(super) fn end(&mut self) {
         if self.pause.take().is_some() {
-            eprintln!("bandmaster-launch: there is room again");
+            say("there is room again");
         }
     }
 

@@ -18,6 +18,7 @@ use super::patience::Patience;
 use super::prepare::duration;
 use super::wanted::Wanted;
 use crate::failure::Failure;
+use crate::say::say;
 use crate::segment::signal_name;
 use crate::signals::Signals;
 use crate::surroundings;
@@ -82,7 +83,7 @@ pub async fn run(options: Options) -> Result<u8, Failure> {
     let mine = patience.until(|| create_once(&owner, options.job.as_str().as_bytes())).await?;
     crash_point("launch.owned");
     if let Created::Theirs(job) = mine {
-        eprintln!("bandmaster-launch: array {} belongs to job {}: nothing to do", options.array, String::from_utf8_lossy(&job));
+        say(format_args!("array {} belongs to job {}: nothing to do", options.array, String::from_utf8_lossy(&job)));
         return Ok(0);
     }
     let mut slot = Slot::open(campaign, array, &options, signals, patience).await?;
@@ -184,6 +185,10 @@ impl Slot {
         let Some(segment) = self.array.reserved.get(task as usize).cloned() else {
             return Ok(format!("nothing is reserved for task {task}"));
         };
+        self.rest(Duration::ZERO).await?;
+        if let Some(signal) = self.stopping {
+            return Ok(format!("it was asked to stop by {}", signal_name(signal)));
+        }
         let (sweep, id, attempt) = (self.campaign.sweep(&self.sweep), self.id.clone(), segment.attempt);
         match self.patience.until(|| claim(&sweep, &id, attempt)).await? {
             Some(nonce) => {
@@ -224,7 +229,7 @@ impl Slot {
     /// Asks this slot to end. A second asking changes nothing.
     pub(super) fn stop(&mut self, signal: i32) {
         if self.stopping.is_none() {
-            eprintln!("bandmaster-launch: {}: stopping", signal_name(signal));
+            say(format_args!("{}: stopping", signal_name(signal)));
             self.stopping = Some(signal);
         }
     }

@@ -9,6 +9,7 @@ use bandmaster_journal::{Campaign, crash_point};
 use bandmaster_record::SlotId;
 use tokio::time::Instant;
 
+use crate::say::say;
 use crate::spawn::detached;
 
 /// How long others have to take the file.
@@ -91,7 +92,7 @@ impl Wanted {
         crash_point("launch.tick.spawn");
         match command.spawn() {
             Ok(child) => self.tick = Some(child),
-            Err(error) => eprintln!("bandmaster-launch: cannot start {searcher} for a tick: {error}"),
+            Err(error) => say(format_args!("cannot start {searcher} for a tick: {error}")),
         }
         crash_point("launch.tick.spawned");
         self.last_tick = Some(Instant::now());

@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests, which may fail where they stand")]
 
 mod checkpoints;
+mod contract;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod deaths;
 mod full_disk;
+mod memory;
 mod slots;
 mod stops;
 mod trials;
