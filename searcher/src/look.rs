@@ -31,11 +31,11 @@ impl Look {
     /// The text of a diagnostic, with the newline at its end.
     pub fn show(self, diagnostic: &dyn Diagnostic) -> String {
         if self.terminal {
-            let handler = MietteHandlerOpts::new().color(self.color).context_lines(0).build();
+            let handler = MietteHandlerOpts::new().color(self.color).build();
             return format!("{:?}", Shown(&handler, diagnostic));
         }
         let theme = GraphicalTheme { characters: ThemeCharacters::ascii(), styles: ThemeStyles::none() };
-        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(PLAIN_WIDTH).with_context_lines(0);
+        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(PLAIN_WIDTH);
         let mut text = String::new();
         match handler.render_report(&mut text, diagnostic) {
             Ok(()) => text,

@@ -11,9 +11,10 @@ pub fn sweep(campaign: &Campaign, typed: Option<&str>) -> Result<SweepId, Failur
     let all: Vec<SweepId> = names(&campaign.sweeps(), "")?;
     let found = match typed {
         None => all.iter().max_by_key(|sweep| submitted_at(campaign, sweep)),
-        Some(typed) => {
-            all.iter().find(|sweep| sweep.as_str() == typed).or_else(|| all.iter().filter(|sweep| sweep.name() == typed).max_by_key(|sweep| sweep.number()))
-        }
+        Some(typed) => all
+            .iter()
+            .find(|sweep| sweep.as_str() == typed)
+            .or_else(|| all.iter().filter(|sweep| sweep.name() == typed).max_by_key(|sweep| sweep.number())),
     };
     found.cloned().ok_or_else(|| unknown(campaign, typed, &all))
 }
@@ -30,7 +31,11 @@ fn submitted_at(campaign: &Campaign, sweep: &SweepId) -> Option<bandmaster_recor
 fn unknown(campaign: &Campaign, typed: Option<&str>, all: &[SweepId]) -> Failure {
     let place = campaign.root().display();
     let Some(typed) = typed.filter(|_| !all.is_empty()) else {
-        return Failure::say(FailureKind::NotFound, format!("the campaign {place} has no sweeps"), "submit one with `bandmaster run sweep.toml`");
+        return Failure::say(
+            FailureKind::NotFound,
+            format!("the campaign {place} has no sweeps"),
+            "submit one with `bandmaster run sweep.toml`",
+        );
     };
     let mut near: Vec<&SweepId> = all.iter().collect();
     near.sort_by(|a, b| strsim::jaro_winkler(b.as_str(), typed).total_cmp(&strsim::jaro_winkler(a.as_str(), typed)));

@@ -56,7 +56,11 @@ impl Prepared {
         } else {
             ("on PATH".to_owned(), "install it, write its path, or load it in `setup`")
         };
-        Err(Failure::say(FailureKind::WrongFile, format!("{}: the program `{program}` of [trial] command is not to be found {place}", self.path.display()), help))
+        Err(Failure::say(
+            FailureKind::WrongFile,
+            format!("{}: the program `{program}` of [trial] command is not to be found {place}", self.path.display()),
+            help,
+        ))
     }
 }
 

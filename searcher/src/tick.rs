@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use bandmaster_journal::{Campaign, Counts, Damage, FileError, HeldBy, JournalError, Lease, Taken, crash_point, nonce, sealing_map};
+use bandmaster_journal::{Campaign, Damage, FileError, HeldBy, JournalError, Lease, Taken, crash_point, nonce};
 use bandmaster_ledger::{Transaction, fold};
 use bandmaster_record::{AttemptRef, ClusterKind, JournalId, RequestId, Sealed, SearcherRecord, SlotId, SweepId};
 use bandmaster_search::{Site, decide};
@@ -228,18 +228,17 @@ impl Step<'_, '_> {
 
     fn record(&mut self, record: SearcherRecord) -> Result<(), Failure> {
         if !self.recorder.is_used() {
-            let (campaign, tx) = (self.campaign, self.tx);
-            self.recorder.open(|| seals(campaign, tx))?;
+            self.recorder.open(seals(self.tx)?)?;
         }
         Ok(self.recorder.record(self.sweeps, record)?)
     }
 }
 
-/// What the first record of this tick's journal seals: the newest older one, up to where it is folded.
-fn seals(campaign: &Campaign, tx: &Transaction<'_>) -> Result<Vec<Sealed>, Failure> {
-    let map = sealing_map(campaign, tx.newest_epoch()?.unwrap_or_default())?;
-    let open = map.iter().filter(|journal| journal.counts == Counts::Open);
-    open.map(|journal| Ok(Sealed { epoch: journal.epoch, length: tx.cursor(&JournalId::Searcher(journal.epoch))?.offset })).collect()
+/// What the first record of this tick's journal seals: the newest journal that this tick has read, at the length read,
+/// and no other. What turned up since counts for nothing.
+fn seals(tx: &Transaction<'_>) -> Result<Vec<Sealed>, Failure> {
+    let Some(epoch) = tx.newest_epoch()? else { return Ok(Vec::new()) };
+    Ok(vec![Sealed { epoch, length: tx.cursor(&JournalId::Searcher(epoch))?.offset }])
 }
 
 /// An evicted holder leaves without a trace.

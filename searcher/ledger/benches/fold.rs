@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use bandmaster_journal::{Campaign, Cursor, JournalReader, JournalWriter, now};
-use bandmaster_ledger::{Reader, rebuild};
+use bandmaster_ledger::{Reader, check, rebuild};
 use bandmaster_record::*;
 
 const REPORTS: u64 = 250_000;
@@ -44,6 +44,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             reader.connection().query_row(&format!("SELECT count(*) FROM {view} WHERE sweep = 'bench-1'"), [], |row| row.get(0))?;
         println!("{view}: {found} rows in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
     }
+    let start = Instant::now();
+    let mut one = reader.connection().prepare("SELECT value FROM curves WHERE sweep = 'bench-1' AND trial = 7 AND metric = 'val_loss'")?;
+    let found = one.query_map([], |row| row.get::<_, f64>(0))?.count();
+    println!("one curve: {found} rows in {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+    let start = Instant::now();
+    let report = check(&campaign, &campaign.ledger())?;
+    println!("check: {} findings in {:.2} s", report.findings.len(), start.elapsed().as_secs_f64());
     Ok(())
 }
 

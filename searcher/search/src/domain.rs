@@ -214,3 +214,6 @@ fn tidy(sum: f64, scale: f64) -> f64 {
     let written = format!("{sum:.14e}").parse().unwrap_or(sum);
     if (written - sum).abs() <= rounding { written } else { sum }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,3 +54,6 @@ fn bits(seed: u64, trial: TrialId, purpose: Purpose, name: &str) -> u64 {
 fn fnv_1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,13 +36,23 @@ impl Local {
 
     fn task(&self, campaign: &Campaign, array: &ArrayFile, job: &JobId, task: u32) -> Result<Command, FileError> {
         let path = campaign.sweep(&array.sweep).arrays().join(format!("{}.log", array.array));
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|source| FileError::new("open", &path, source))?;
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|source| FileError::new("open", &path, source))?;
         let mut command = Command::new(&self.launcher);
         command
             .arg("slot")
             .arg("--campaign")
             .arg(campaign.root())
-            .args(["--sweep", array.sweep.as_str(), "--array", &array.array.to_string(), "--task", &task.to_string(), "--job", job.as_str()])
+            .args([
+                "--sweep",
+                array.sweep.as_str(),
+                "--array",
+                &array.array.to_string(),
+                "--task",
+                &task.to_string(),
+                "--job",
+                job.as_str(),
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -57,14 +57,15 @@ pub fn text(plan: &Plan) -> String {
         lines.push(format!("The brackets are opened {} times, each time with new configurations.", plan.repetitions()));
     }
     lines.push(format!("{} trials in {} segments, at most:", plan.trials, plan.segments));
-    let resource = &plan.resource;
-    lines.push(format!("  from scratch  {} {unit}  = {:.1} R", resource.from_scratch, resource.from_scratch_in_r));
-    lines.push(format!("  with resume   {} {unit}  = {:.1} R", resource.with_resume, resource.with_resume_in_r));
+    lines.push(String::new());
+    lines.push(resource(plan).trim_fmt());
+    lines.push(String::new());
     match &plan.cost {
         None => lines.push("No bound in hours: `time` in [trial] would limit each segment.".to_owned()),
         Some(cost) => {
             let gpus = if cost.gpu_hours > 0.0 { format!(", {:.1} GPU-hours", cost.gpu_hours) } else { String::new() };
-            lines.push(format!("  {} a segment  = {:.1} core-hours{gpus}", clock(Seconds(cost.seconds_per_segment)), cost.core_hours));
+            let limit = clock(Seconds(cost.seconds_per_segment));
+            lines.push(format!("A segment takes {limit} at most, all of them {:.1} core-hours{gpus}.", cost.core_hours));
             if cost.retries > 0 {
                 lines.push(format!("A segment that fails is tried again up to {} times, on top of that.", cost.retries));
             }
@@ -74,14 +75,27 @@ pub fn text(plan: &Plan) -> String {
     lines.join("\n")
 }
 
-fn rungs(plan: &Plan) -> Table {
+/// A table whose columns after the first are numbers.
+fn numbers<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    let unit = plan.unit.clone();
-    table.set_header(["bracket".to_owned(), "rung".to_owned(), unit, "trials".to_owned(), "promoted".to_owned()]);
-    for column in table.column_iter_mut() {
+    table.set_header(header);
+    for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
+    table
+}
+
+fn resource(plan: &Plan) -> Table {
+    let total = &plan.resource;
+    let mut table = numbers(["", &plan.unit, "in R"]);
+    table.add_row(["from scratch".to_owned(), total.from_scratch.to_string(), format!("{:.1}", total.from_scratch_in_r)]);
+    table.add_row(["with resume".to_owned(), total.with_resume.to_string(), format!("{:.1}", total.with_resume_in_r)]);
+    table
+}
+
+fn rungs(plan: &Plan) -> Table {
+    let mut table = numbers(["bracket", "rung", &plan.unit, "trials", "promoted"]);
     for bracket in plan.one_repetition() {
         for row in rows(bracket) {
             table.add_row(row);

@@ -131,7 +131,15 @@ mod tests {
         let params = |lr: f64, hidden: i64| Cell::Json(json!({"lr": lr, "hidden": hidden, "optimizer": "sgd"}));
         let number = |number| Cell::Number(Number(number));
         vec![
-            vec!["digits-1/3".into(), 27.into(), number(0.031_249_87), params(0.012_345_678, 128), Cell::Empty, time("2026-11-23T22:05:01.120Z"), Cell::Seconds(61.25)],
+            vec![
+                "digits-1/3".into(),
+                27.into(),
+                number(0.031_249_87),
+                params(0.012_345_678, 128),
+                Cell::Empty,
+                time("2026-11-23T22:05:01.120Z"),
+                Cell::Seconds(61.25),
+            ],
             vec!["digits-1/12".into(), 9.into(), number(f64::NAN), params(0.9, 16), Cell::Empty, Cell::Empty, Cell::Seconds(0.031)],
             vec!["digits-1/0".into(), 0.into(), Cell::Empty, params(1e-5, 32), "wrong_exit, \"1\"".into(), Cell::Empty, Cell::Empty],
         ]

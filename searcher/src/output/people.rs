@@ -104,12 +104,16 @@ pub fn readable_params(value: &serde_json::Value) -> String {
     use serde_json::Value;
     let one = |value: &Value| match value {
         Value::String(text) => visible(text),
-        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(|| number.to_string(), |number| readable_number(Number(number))),
+        Value::Number(number) if number.is_f64() => {
+            number.as_f64().map_or_else(|| number.to_string(), |number| readable_number(Number(number)))
+        }
         other => visible(&other.to_string()),
     };
     match value {
         Value::Object(object) if object.is_empty() => "-".to_owned(),
-        Value::Object(object) => object.iter().map(|(name, value)| format!("{}={}", visible(name), one(value))).collect::<Vec<_>>().join(" "),
+        Value::Object(object) => {
+            object.iter().map(|(name, value)| format!("{}={}", visible(name), one(value))).collect::<Vec<_>>().join(" ")
+        }
         Value::Array(values) => values.iter().map(one).collect::<Vec<_>>().join(", "),
         other => one(other),
     }

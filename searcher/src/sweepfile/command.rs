@@ -71,7 +71,7 @@ fn argument(value: &DeValue<'_>, place: Place, mistakes: &Mistakes) -> Option<At
         Err(why) => {
             let help = match value {
                 DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => {
-                    format!("write \"{}\"", place.source.inner().get(place.range()).unwrap_or_default())
+                    format!("write \"{}\"", place.text())
                 }
                 DeValue::Array(_) => "arrays nest once: a group that is left out as a whole".to_owned(),
                 other => format!("write a string instead of {}", kind_of(other)),

@@ -20,14 +20,25 @@ pub struct Mistake {
     pub help: String,
     /// Where; `None` where the file as a whole cannot be read.
     pub place: Option<Place>,
-    /// Whether it says that something is not there: in a file that is no TOML it may stand where nobody could read it.
-    pub of_absence: bool,
+    /// Whether it can be trusted where the text around it is broken.
+    pub(crate) nature: Nature,
+}
+
+/// What a mistake is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nature {
+    /// The text is no TOML here.
+    Syntax,
+    /// A value that can be read, and is wrong.
+    Content,
+    /// Something is not there: in a broken text it may stand where nobody could read it.
+    Absence,
 }
 
 impl Mistake {
     /// A mistake of a file that could not be read.
     pub(crate) fn of_file(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), help: help.into(), place: None, of_absence: false }
+        Self { severity: Severity::Error, message: message.into(), help: help.into(), place: None, nature: Nature::Content }
     }
 
     /// Whether the file is refused for it.
@@ -60,43 +71,58 @@ impl Diagnostic for Mistake {
     }
 }
 
+/// Words of the file stand in messages; none of them may move a terminal's cursor.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+}
+
+/// More is no sweep with mistakes but another file.
+const MOST: usize = 500;
+
 /// Where the reading of a file puts what it finds wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Mistakes {
     found: RefCell<Vec<Mistake>>,
+    untold: Cell<usize>,
     broken: Cell<bool>,
 }
 
 impl Mistakes {
-    fn put(&self, severity: Severity, of_absence: bool, place: &Place, message: impl Into<String>, help: impl Into<String>) {
-        let mistake = Mistake { severity, message: message.into(), help: help.into(), place: Some(place.clone()), of_absence };
-        self.found.borrow_mut().push(mistake);
+    fn put(&self, severity: Severity, nature: Nature, place: &Place, message: impl Into<String>, help: impl Into<String>) {
+        let mistake =
+            Mistake { severity, message: printable(&message.into()), help: printable(&help.into()), place: Some(place.clone()), nature };
+        let mut found = self.found.borrow_mut();
+        if found.len() < MOST {
+            found.push(mistake);
+        } else {
+            self.untold.set(self.untold.get() + 1);
+        }
     }
 
     /// Something is wrong here.
     pub(crate) fn wrong(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
-        self.put(Severity::Error, false, place, message, help);
+        self.put(Severity::Error, Nature::Content, place, message, help);
     }
 
     /// Something that must be there is not.
     pub(crate) fn absent(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
-        self.put(Severity::Error, true, place, message, help);
+        self.put(Severity::Error, Nature::Absence, place, message, help);
     }
 
     /// It can be done as it is written, and is perhaps not what was meant.
     pub(crate) fn warn(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
-        self.put(Severity::Warning, true, place, message, help);
+        self.put(Severity::Warning, Nature::Absence, place, message, help);
     }
 
     /// The text is no TOML.
     pub(crate) fn syntax(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         self.broken.set(true);
-        self.wrong(place, message, help);
+        self.put(Severity::Error, Nature::Syntax, place, message, help);
     }
 
     /// Whether the file is refused.
     pub(crate) fn any(&self) -> bool {
-        self.found.borrow().iter().any(Mistake::is_error)
+        self.untold.get() > 0 || self.found.borrow().iter().any(Mistake::is_error)
     }
 
     /// All of them, in the order of the file.
@@ -110,8 +136,17 @@ impl Mistakes {
         found.dedup_by(|a, b| a.message == b.message && start(a) == start(b));
         if self.broken.get() {
             let line = |mistake: &Mistake| mistake.place.as_ref().map_or(0, |place| place.line_and_column().0);
-            let mut lines = BTreeSet::new();
-            found.retain(|mistake| !mistake.of_absence && lines.insert(line(mistake)));
+            let broken: BTreeSet<usize> = found.iter().filter(|mistake| mistake.nature == Nature::Syntax).map(line).collect();
+            let mut told = BTreeSet::new();
+            found.retain(|mistake| match mistake.nature {
+                Nature::Syntax => told.insert(line(mistake)),
+                Nature::Content => !broken.contains(&line(mistake)),
+                Nature::Absence => false,
+            });
+        }
+        if self.untold.get() > 0 {
+            let message = format!("{} more mistakes are not shown", self.untold.get());
+            found.push(Mistake::of_file(message, "mend these first, or look whether it is the right file"));
         }
         found
     }

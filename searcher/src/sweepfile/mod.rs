@@ -24,7 +24,7 @@ mod value;
 
 pub use cluster::{CheckpointSettings, SlurmSettings};
 pub use mistake::{Mistake, WrongFile};
-pub use place::{At, Place};
+pub use place::{At, Place, Source};
 pub use quantity::{clock, duration, memory};
 pub use source::LARGEST_FILE;
 pub use sweep::{Checked, Resources, SweepFile, TrialTemplate};

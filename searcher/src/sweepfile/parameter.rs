@@ -118,7 +118,7 @@ impl ReadParameter {
                 }
             } else {
                 condition.broken = true;
-                let raw = values.place.source.inner().get(values.place.range()).unwrap_or_default();
+                let raw = values.place.text();
                 let message = format!("the values of `{}` are an array, and this is {}", other.value, kind_of(values.value));
                 section.mistakes.wrong(&values.place, message, format!("write `when = {{ {} = [{raw}] }}`", other.value));
             }

@@ -4,21 +4,65 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use miette::NamedSource;
+use miette::{MietteError, MietteSpanContents, NamedSource, SourceCode, SourceSpan, SpanContents};
+
+/// A longer line is not shown as a whole.
+const LONGEST_LINE: usize = 400;
+
+/// A file's name and text. Whoever shows a place in it gets the whole line.
+#[derive(Debug)]
+pub struct Source(NamedSource<String>);
+
+impl Source {
+    /// A text under the name that the user gave it.
+    pub fn new(name: &str, text: String) -> Self {
+        Self(NamedSource::new(name, text))
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        self.0.inner()
+    }
+
+    /// Line and column of the character at a byte, both from 1; the column counts characters.
+    fn line_and_column(&self, at: usize) -> (usize, usize) {
+        let before = self.text().get(..at).unwrap_or_default();
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        (line, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
+    }
+}
+
+impl SourceCode for Source {
+    /// Without context, the span itself, whose line and column head the message. With context, its lines as a whole, and
+    /// one neighbour less than asked for: a mistake is read in its line.
+    fn read_span<'a>(&'a self, span: &SourceSpan, before: usize, after: usize) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let (start, end) = (span.offset(), span.offset() + span.len());
+        let text = self.text().get(start..end).ok_or(MietteError::OutOfBounds)?;
+        if before == 0 && after == 0 {
+            let (line, column) = self.line_and_column(start);
+            let named = MietteSpanContents::new_named(self.0.name().to_owned(), text.as_bytes(), *span, line - 1, column - 1, 1);
+            return Ok(Box::new(named));
+        }
+        let (head, tail) = (self.text().get(..start).unwrap_or_default(), self.text().get(end..).unwrap_or_default());
+        let line = head.rfind('\n').map_or(0, |at| at + 1)..end + tail.find('\n').unwrap_or(tail.len());
+        let shown = if line.len() <= LONGEST_LINE { SourceSpan::from(line) } else { *span };
+        self.0.read_span(&shown, before.saturating_sub(1), after.saturating_sub(1))
+    }
+}
 
 /// A range of bytes in a file's text.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// The file: its name as the user gave it, and its text.
-    pub source: Arc<NamedSource<String>>,
+    /// The file.
+    pub source: Arc<Source>,
     /// The bytes, within the text and at the borders of characters.
     range: Range<usize>,
 }
 
 impl Place {
     /// A place in `source`; a range that leaves the text, or cuts a character, is brought within.
-    pub fn new(source: &Arc<NamedSource<String>>, range: Range<usize>) -> Self {
-        let text = source.inner();
+    pub fn new(source: &Arc<Source>, range: Range<usize>) -> Self {
+        let text = source.text();
         let mut start = range.start.min(text.len());
         while !text.is_char_boundary(start) {
             start -= 1;
@@ -35,6 +79,11 @@ impl Place {
         self.range.clone()
     }
 
+    /// What stands there.
+    pub fn text(&self) -> &str {
+        self.source.text().get(self.range()).unwrap_or_default()
+    }
+
     /// Another place in the same file.
     pub fn elsewhere(&self, range: Range<usize>) -> Self {
         Self::new(&self.source, range)
@@ -42,8 +91,7 @@ impl Place {
 
     /// The first place within this one where the text reads `needle`; this one if there is none.
     pub fn within(&self, needle: &str) -> Self {
-        let text = self.source.inner().get(self.range()).unwrap_or_default();
-        match text.find(needle) {
+        match self.text().find(needle) {
             Some(at) => self.elsewhere(self.range.start + at..self.range.start + at + needle.len()),
             None => self.clone(),
         }
@@ -51,10 +99,7 @@ impl Place {
 
     /// Line and column of the first character, both from 1; the column counts characters.
     pub fn line_and_column(&self) -> (usize, usize) {
-        let before = self.source.inner().get(..self.range.start).unwrap_or_default();
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        (line, column)
+        self.source.line_and_column(self.range.start)
     }
 }
 
@@ -80,14 +125,14 @@ mod tests {
 
     #[test]
     fn a_place_never_cuts_a_character_nor_leaves_the_text() {
-        let source = Arc::new(NamedSource::new("f", "aé\nb".to_owned()));
+        let source = Arc::new(Source::new("f", "aé\nb".to_owned()));
         assert_eq!(Place::new(&source, 2..2).range(), 1..3);
         assert_eq!(Place::new(&source, 70..90).range(), 5..5);
     }
 
     #[test]
     fn columns_count_characters_and_lines_begin_at_one() {
-        let source = Arc::new(NamedSource::new("f", "é = 1\nnäme = 2".to_owned()));
+        let source = Arc::new(Source::new("f", "é = 1\nnäme = 2".to_owned()));
         assert_eq!(Place::new(&source, 0..1).line_and_column(), (1, 1));
         assert_eq!(Place::new(&source, 0..100).within("2").line_and_column(), (2, 8));
     }

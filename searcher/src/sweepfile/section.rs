@@ -68,9 +68,11 @@ impl<'a> Section<'a> {
         format!("write `{key} = {example}`")
     }
 
-    /// Says that a key must be there.
+    /// Says that a key must be there, unless it was meant by one that nobody knows.
     pub(crate) fn must_have(&self, key: &str) {
-        if self.get(key).is_none() {
+        let known = |word: &str| self.keys.iter().any(|known| known.name == word);
+        let mut unknown = self.table.keys().map(|word| word.get_ref().as_ref()).filter(|word| !known(word));
+        if self.get(key).is_none() && !unknown.any(|word| nearest(word, [key]).is_some()) {
             self.mistakes.absent(&self.place, format!("`{key}` is missing in {}", self.name), self.example(key));
         }
     }

@@ -5,11 +5,10 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use miette::NamedSource;
 use toml::de::DeTable;
 
 use super::mistake::{Mistake, Mistakes};
-use super::place::Place;
+use super::place::{Place, Source};
 
 /// No sweep that a person writes is larger.
 pub const LARGEST_FILE: u64 = 1 << 20;
@@ -47,8 +46,8 @@ fn is_directory(path: &Path) -> Mistake {
 
 /// The text as a source that mistakes can point into. What is not UTF-8 is shown with replacement characters, and is a
 /// mistake.
-pub(crate) fn source(name: &str, bytes: &[u8], mistakes: &Mistakes) -> Arc<NamedSource<String>> {
-    let make = |text: String| Arc::new(NamedSource::new(name, text));
+pub(crate) fn source(name: &str, bytes: &[u8], mistakes: &Mistakes) -> Arc<Source> {
+    let make = |text: String| Arc::new(Source::new(name, text));
     match std::str::from_utf8(bytes) {
         Ok(text) => make(text.to_owned()),
         Err(error) => {
@@ -67,8 +66,8 @@ pub(crate) fn source(name: &str, bytes: &[u8], mistakes: &Mistakes) -> Arc<Named
 }
 
 /// The text's table; what is no TOML goes to `mistakes`, and what can be read without it is returned.
-pub(crate) fn table<'a>(source: &'a Arc<NamedSource<String>>, mistakes: &Mistakes) -> toml::Spanned<DeTable<'a>> {
-    let (table, errors) = DeTable::parse_recoverable(source.inner());
+pub(crate) fn table<'a>(source: &'a Arc<Source>, mistakes: &Mistakes) -> toml::Spanned<DeTable<'a>> {
+    let (table, errors) = DeTable::parse_recoverable(source.text());
     for error in errors {
         let place = Place::new(source, error.span().unwrap_or(0..0));
         mistakes.syntax(&place, format!("no TOML: {}", error.message()), syntax_help(error.message()));

@@ -107,7 +107,11 @@ impl SpaceSection {
                 }
                 Fault::NothingToChoose => mistakes.wrong(&read.place, "there is nothing to choose from", "write at least one value"),
                 Fault::StepNotPositive { step } => {
-                    mistakes.wrong(read.step.as_ref().unwrap_or(&read.place), format!("the step is {step}"), "write a step above 0");
+                    mistakes.wrong(
+                        read.step.as_ref().unwrap_or(&read.place),
+                        format!("the step must be above 0, and is {step}"),
+                        "write a larger one, or leave it out",
+                    );
                 }
                 other => {
                     let told = other.to_string();

@@ -138,7 +138,7 @@ fn environment(section: &Section<'_>) -> BTreeMap<String, String> {
         match value::text(entry.value) {
             Ok(text) => drop(read.insert(name.value.to_owned(), text)),
             Err(_) => {
-                let raw = entry.place.source.inner().get(entry.place.range()).unwrap_or_default();
+                let raw = entry.place.text();
                 let message = format!("the value of a variable is a string without null characters, and this is {}", kind_of(entry.value));
                 section.mistakes.wrong(
                     &entry.place,

@@ -71,8 +71,12 @@ impl Step<'_, '_> {
     /// Submits the arrays that were intended in this tick.
     fn submit_arrays(&mut self, sweep: &SweepId) -> Result<(), Failure> {
         let Some(Live { state, .. }) = self.sweeps.get(sweep) else { return Ok(()) };
-        let intended: Vec<(ArrayNo, Nonce, u32)> =
-            state.arrays.iter().filter(|(_, array)| array.job.is_none()).map(|(number, array)| (*number, array.nonce.clone(), array.tasks)).collect();
+        let intended: Vec<(ArrayNo, Nonce, u32)> = state
+            .arrays
+            .iter()
+            .filter(|(_, array)| array.job.is_none())
+            .map(|(number, array)| (*number, array.nonce.clone(), array.tasks))
+            .collect();
         for (array, nonce, tasks) in intended {
             let Some(Live { settings, cluster, .. }) = self.sweeps.get(sweep) else { return Ok(()) };
             let kind = *cluster;

@@ -120,7 +120,11 @@ impl Step<'_, '_> {
                 })?;
             }
         }
-        let claims = if is_over || self.sweeps.get(sweep).is_some_and(|live| live.state.slots.is_empty()) { self.claims(sweep)? } else { Vec::new() };
+        let claims = if is_over || self.sweeps.get(sweep).is_some_and(|live| live.state.slots.is_empty()) {
+            self.claims(sweep)?
+        } else {
+            Vec::new()
+        };
         Ok((survey, claims))
     }
 
@@ -186,7 +190,11 @@ impl Step<'_, '_> {
                 Created::Theirs(owner) if owner == VOID => abandoned(),
                 Created::Theirs(owner) => {
                     let job: JobId = std::str::from_utf8(&owner).ok().and_then(|job| job.trim().parse().ok()).ok_or_else(|| {
-                        Failure::say(FailureKind::Disk, format!("{} holds no job id", path.display()), "it is written by bandmaster alone: was it edited?")
+                        Failure::say(
+                            FailureKind::Disk,
+                            format!("{} holds no job id", path.display()),
+                            "it is written by bandmaster alone: was it edited?",
+                        )
                     })?;
                     SearcherRecord::ArraySubmitted { sweep: sweep.clone(), array, job }
                 }
@@ -201,5 +209,9 @@ impl Step<'_, '_> {
 const VOID: &[u8] = b"void";
 
 fn broken(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::say(FailureKind::WrongFile, format!("{} cannot be used: {error}", path.display()), "a frozen sweep's files are not to be edited; submit the sweep again")
+    Failure::say(
+        FailureKind::WrongFile,
+        format!("{} cannot be used: {error}", path.display()),
+        "a frozen sweep's files are not to be edited; submit the sweep again",
+    )
 }

@@ -42,18 +42,17 @@ impl<'a> Recorder<'a> {
         JournalId::Searcher(self.lease.epoch())
     }
 
-    /// Opens this tick's journal. `seal` says what its first record seals; it is asked when the file is there, so that
-    /// the listing of the journals is up to date.
-    pub(super) fn open<E: From<FileError>>(&mut self, seal: impl FnOnce() -> Result<Vec<Sealed>, E>) -> Result<(), E> {
+    /// Opens this tick's journal, whose first record seals what is given.
+    pub(super) fn open(&mut self, sealed: Vec<Sealed>) -> Result<(), FileError> {
         self.writer = Some(JournalWriter::create(&self.campaign.journal(&self.journal()), now)?);
         let identity = self.lease.identity();
-        Ok(self.append(SearcherRecord::LeaseTaken {
+        self.append(SearcherRecord::LeaseTaken {
             epoch: self.lease.epoch(),
             host: identity.host.clone(),
             pid: identity.pid,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            sealed: seal()?,
-        })?)
+            sealed,
+        })
     }
 
     /// Records a fact or a decision in the open journal.
@@ -63,7 +62,14 @@ impl<'a> Recorder<'a> {
     }
 
     /// Takes what was read of a slot's journal, right after the record that says so.
-    pub(super) fn observed(&mut self, sweeps: &mut Sweeps, sweep: &SweepId, slot: &SlotId, frames: Vec<Envelope<SlotRecord>>, cursor: Cursor) {
+    pub(super) fn observed(
+        &mut self,
+        sweeps: &mut Sweeps,
+        sweep: &SweepId,
+        slot: &SlotId,
+        frames: Vec<Envelope<SlotRecord>>,
+        cursor: Cursor,
+    ) {
         let journal = JournalId::Slot(sweep.clone(), slot.clone());
         frames.iter().for_each(|frame| sweeps.slot(sweep, slot, &frame.record));
         self.events.push(Event::Slot(journal, frames, cursor));
