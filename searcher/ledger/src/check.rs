@@ -131,7 +131,7 @@ pub fn check(campaign: &Campaign, path: &Path) -> Result<Report, LedgerError> {
     if !report.is_clean() {
         return Ok(report);
     }
-    let mut ledger = Ledger::with(copy(&published, path)?, path.to_owned());
+    let mut ledger = Ledger::with(copy(&published, path, "")?, path.to_owned());
     let mut transaction = ledger.begin()?;
     match fold(campaign, &mut transaction, &mut ()) {
         Ok(folded) => report.behind = folded.records(),

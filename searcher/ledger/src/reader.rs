@@ -78,7 +78,7 @@ impl Reader {
             freshness.is_behind = true;
             return Ok(Self { connection: published.connection, freshness });
         }
-        let memory = Ledger::with(copy(&published.connection, &path)?, path);
+        let memory = Ledger::with(copy(&published.connection, &path, ":memory:")?, path);
         Self::fill(campaign, memory, freshness)
     }
 
@@ -129,12 +129,12 @@ pub(crate) fn open_published(path: &Path) -> Result<Connection, LedgerError> {
     Ok(connection)
 }
 
-/// A copy of it in memory.
-pub(crate) fn copy(from: &Connection, path: &Path) -> Result<Connection, LedgerError> {
+/// A copy of it in the database `to`: ":memory:", or "" for one that SQLite keeps on disk, out of sight.
+pub(crate) fn copy(from: &Connection, path: &Path, to: &str) -> Result<Connection, LedgerError> {
     let copy = || {
-        let mut memory = Connection::open_in_memory()?;
-        Backup::new(from, &mut memory)?.step(-1)?;
-        Ok(memory)
+        let mut copy = Connection::open(to)?;
+        Backup::new(from, &mut copy)?.step(-1)?;
+        Ok(copy)
     };
     copy().map_err(LedgerError::at("read", path))
 }

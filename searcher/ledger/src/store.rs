@@ -3,7 +3,8 @@
 //! On a shared file system several connections lose commits while every check says "ok". So the holder of the lease
 //! alone opens this file, for itself, and readers get a published copy. Never WAL, which needs shared memory.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use bandmaster_journal::{FileError, write_new};
@@ -43,12 +44,15 @@ impl Ledger {
     /// A ledger in the new file `path` that begins with what `published` holds, or empty where nothing was published.
     /// What was published and cannot be read any more is an error: the caller rebuilds.
     pub fn begin_anew(published: &Path, path: &Path) -> Result<Self, LedgerError> {
-        let content = match fs::read(published) {
-            Ok(content) => content,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Self::create(path),
+        let mut from = match File::open(published) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Self::create(path),
             Err(source) => return Err(FileError::new("read the ledger", published, source).into()),
         };
-        write_new(path, &content)?;
+        write_new(path, &[])?;
+        let mut to = OpenOptions::new().write(true).open(path).map_err(FileError::at("open", path))?;
+        // Not through memory: the searcher is small, and the ledger need not be.
+        io::copy(&mut from, &mut to).map_err(FileError::at("copy the ledger to", path))?;
         Self::open(path)
     }
 
