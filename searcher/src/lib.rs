@@ -15,6 +15,7 @@ pub mod open;
 pub mod output;
 pub mod plan;
 pub mod progress;
+pub mod reading;
 pub mod select;
 pub mod submit;
 pub mod sweepfile;

@@ -12,7 +12,7 @@ use bandmaster_record::Request;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let _armed = bandmaster_journal::arm_crash_points();
+    bandmaster_journal::arm_crash_points();
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("BANDMASTER_LOG").unwrap_or_else(|_| "warn".into()))
         .with_writer(io::stderr)

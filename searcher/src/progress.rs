@@ -8,6 +8,7 @@ use bandmaster_search::{RungState, SweepState};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// The lines of one sweep.
+#[derive(Default)]
 pub struct Progress {
     screen: MultiProgress,
     total: Option<ProgressBar>,
@@ -17,7 +18,7 @@ pub struct Progress {
 impl Progress {
     /// Nothing is shown yet.
     pub fn new() -> Self {
-        Self { screen: MultiProgress::new(), total: None, brackets: Vec::new() }
+        Self::default()
     }
 
     /// Shows where the sweep stands.

@@ -1,5 +1,5 @@
 //! The laws of a search, whatever the cluster does: any order of arrival, any repetition, slots that die, pauses.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

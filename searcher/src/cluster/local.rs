@@ -91,7 +91,7 @@ impl Cluster for Local {
     fn slots(&self, gpus: u32, cores: u32) -> u32 {
         let have = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
         let by_cores = have / cores.max(1);
-        let by_gpus = if gpus > 0 { visible_gpus() / gpus } else { u32::MAX };
+        let by_gpus = visible_gpus().checked_div(gpus).unwrap_or(u32::MAX);
         by_cores.min(by_gpus).max(1)
     }
 

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use bandmaster_journal::{Created, FileError, create_once, read_from};
+use bandmaster_journal::{Created, FileError, JournalReader, create_once};
 use bandmaster_record::{
     ArrayNo, AttemptRef, Claim, JobId, JournalId, Request, RequestId, SearcherRecord, SlotId, Submission, SweepId, Timestamp,
 };
@@ -139,19 +139,24 @@ impl Step<'_, '_> {
         let mut closed = false;
         for slot in names::<SlotId>(&self.campaign.sweep(sweep).slots(), "")? {
             let journal = JournalId::Slot(sweep.clone(), slot.clone());
-            let Some(cursor) = self.tx.open_cursor(&journal)? else { continue };
-            let batch = read_from(&self.campaign.journal(&journal), cursor, Some(cursor.offset + BITE))?;
-            if let Some(damage) = &batch.damage
-                && cursor == batch.cursor
+            let Some(start) = self.tx.open_cursor(&journal)? else { continue };
+            let mut reader = JournalReader::open(&self.campaign.journal(&journal), start, None)?;
+            let mut frames = Vec::new();
+            while reader.cursor().offset - start.offset < BITE
+                && let Some(frame) = reader.next_frame()?
             {
-                tracing::warn!(%journal, "{damage}");
+                frames.push(frame);
             }
-            if batch.frames.is_empty() {
+            if let Some(damage) = reader.damage() {
+                tracing::warn!("{damage}");
+            }
+            if frames.is_empty() {
                 continue;
             }
-            self.more |= batch.cursor.offset - cursor.offset > BITE / 2;
-            self.record(SearcherRecord::Observed { journal, through_seq: batch.cursor.seq, offset: batch.cursor.offset })?;
-            self.recorder.observed(self.sweeps, sweep, &slot, batch.frames, batch.cursor);
+            let cursor = reader.cursor();
+            self.more |= cursor.offset - start.offset >= BITE;
+            self.record(SearcherRecord::Observed { journal, through_seq: cursor.seq, offset: cursor.offset })?;
+            self.recorder.observed(self.sweeps, sweep, &slot, frames, cursor);
             closed |= self.sweeps.get(sweep).is_some_and(|live| !live.state.slots.contains_key(&slot));
         }
         Ok(closed)

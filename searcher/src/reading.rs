@@ -1,0 +1,12 @@
+//! What the commands share that read: opening the ledger, finding what was named, and turning rows into cells.
+
+mod again;
+mod ledger;
+mod names;
+mod query;
+
+pub use again::{Again, Training};
+pub use ledger::open;
+pub use names::{NameError, TrialName, sweep, trial};
+pub use query::{all, each, first};
+pub(crate) use query::{failed, value};
