@@ -123,7 +123,7 @@ impl Lease {
             let highest = highest(&dir)?;
             let clean = match highest {
                 None => false,
-                Some(epoch) => match ask(campaign, epoch, takeover, me)? {
+                Some(epoch) => match ask(campaign, epoch, Some(takeover), me)? {
                     Answer::Vanished => continue,
                     Answer::Held(held) => return Ok(Taken::Held(held)),
                     Answer::Released => true,
@@ -142,6 +142,21 @@ impl Lease {
         }
         let epoch = highest(&dir)?.unwrap_or_default();
         Ok(Taken::Held(HeldBy { epoch, holder: None, takeover_in: None }))
+    }
+
+    /// Who holds the lease now, for a person who asks; nothing where it is free. Writes nothing, and waits for nobody's
+    /// silence: a holder on another host counts as one that lives.
+    pub fn holder(campaign: &Campaign) -> Result<Option<HeldBy>, FileError> {
+        let me = Identity::current().map_err(FileError::at("learn who this process is from", Path::new("/proc")))?;
+        let dir = campaign.lease_dir();
+        while let Some(epoch) = highest(&dir)? {
+            match ask(campaign, epoch, None, &me)? {
+                Answer::Vanished => {}
+                Answer::Held(held) => return Ok(Some(held)),
+                Answer::Released | Answer::Dead => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     /// Creates that epoch's file; nothing if another was faster.
@@ -246,7 +261,8 @@ enum Answer {
     Dead,
 }
 
-fn ask(campaign: &Campaign, epoch: Epoch, takeover: Duration, me: &Identity) -> Result<Answer, FileError> {
+/// Without a takeover time, one whose life cannot be told from here is a holder.
+fn ask(campaign: &Campaign, epoch: Epoch, takeover: Option<Duration>, me: &Identity) -> Result<Answer, FileError> {
     let path = campaign.lease_dir().join(epoch.to_string());
     let content = match fs::read(&path) {
         Ok(content) => content,
@@ -267,6 +283,7 @@ fn ask(campaign: &Campaign, epoch: Epoch, takeover: Duration, me: &Identity) -> 
         Some(false) => return Ok(Answer::Dead),
         None => {}
     }
+    let Some(takeover) = takeover else { return Ok(Answer::Held(HeldBy { epoch, holder, takeover_in: None })) };
     let silent = Watch::of(campaign, &me.host)?.silent_for(epoch, &content)?;
     match takeover.checked_sub(silent) {
         None | Some(Duration::ZERO) => Ok(Answer::Dead),

@@ -147,6 +147,22 @@ fn a_lease_that_is_dropped_is_free_and_not_clean() {
 }
 
 #[test]
+fn whoever_asks_who_holds_the_lease_learns_it_and_leaves_no_trace() {
+    let (_temp, campaign) = campaign();
+    assert_eq!(Lease::holder(&campaign).unwrap(), None);
+    let lease = mine(take(&campaign, LONG));
+    let held = Lease::holder(&campaign).unwrap().unwrap();
+    assert_eq!((held.epoch, held.holder.as_ref()), (lease.epoch(), Some(lease.identity())));
+    lease.release().unwrap();
+    assert_eq!(Lease::holder(&campaign).unwrap(), None);
+    let elsewhere = mine(Lease::take_as(&campaign, LONG, &elsewhere()).unwrap());
+    assert_eq!(Lease::holder(&campaign).unwrap().unwrap().takeover_in, None);
+    drop(elsewhere);
+    assert_eq!(Lease::holder(&campaign).unwrap(), None);
+    assert_eq!(std::fs::read_dir(campaign.seen()).unwrap().count(), 0);
+}
+
+#[test]
 fn the_lease_of_a_killed_process_is_taken_at_once() {
     let (_temp, campaign) = campaign();
     let mut other = Other::start(&campaign, "here");
