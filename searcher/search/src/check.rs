@@ -40,13 +40,6 @@ impl Space {
         found
     }
 
-    /// What is wrong with it as a grid, beside [`Space::mistakes`]: parameters whose values are not a list.
-    pub fn grid_mistakes(&self) -> Vec<SpaceMistake> {
-        let continuous =
-            self.parameters.iter().filter(|parameter| parameter.domain.faults().is_empty() && parameter.domain.points().is_none());
-        continuous.map(|parameter| SpaceMistake { parameter: parameter.name.clone(), condition: None, fault: Fault::NotListed }).collect()
-    }
-
     fn condition_faults(&self, other: &str, values: &[Param]) -> Vec<Fault> {
         let Some(known) = self.parameter(other) else { return vec![Fault::UnknownParameter { other: other.to_owned() }] };
         if values.is_empty() {
@@ -184,3 +177,6 @@ fn whole_range_faults(low: i64, high: i64) -> Vec<Fault> {
     }
     Vec::new()
 }
+
+#[cfg(test)]
+mod tests;

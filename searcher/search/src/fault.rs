@@ -84,9 +84,6 @@ pub enum Fault {
     /// A text that no command can hold.
     #[error("a text with a zero byte cannot be a command's argument")]
     ZeroByte,
-    /// A range in a grid.
-    #[error("a grid takes every value, and this range has no list of them: write a choice, or a uniform range with a step")]
-    NotListed,
     /// A condition on nothing.
     #[error("there is no parameter `{other}`")]
     UnknownParameter {
