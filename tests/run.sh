@@ -41,11 +41,17 @@ main() {
   fi
   # Before the tests: some of them start the programs.
   check "build" cargo build --workspace --bins --locked
+  # Programs that can be killed at named places, apart from those that people get.
+  local crashing=(--features bandmaster/failpoints,bandmaster-launch/failpoints --locked)
+  check "build with crash points" cargo build -p bandmaster -p bandmaster-launch "${crashing[@]}" --target-dir target/crash
+  export BANDMASTER_CRASHING=$PWD/target/crash/debug
   if cargo nextest --version > /dev/null 2>&1; then
     tests "tests" nextest_counts cargo nextest run --workspace --locked --no-fail-fast
   else
     tests "tests" libtest_counts cargo test --workspace --locked --tests --no-fail-fast
   fi
+  tests "crash points" libtest_counts cargo test -p bandmaster-journal -p bandmaster-launch \
+    --features bandmaster-journal/failpoints,bandmaster-launch/failpoints --locked --tests --no-fail-fast --target-dir target/crash -- crash
   tests "documentation" libtest_counts cargo test --workspace --locked --doc --no-fail-fast
   finish
 }

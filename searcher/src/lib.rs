@@ -7,6 +7,7 @@ pub mod campaignfile;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
+mod crash;
 pub mod drive;
 pub mod failure;
 pub mod live;
@@ -20,3 +21,8 @@ pub mod select;
 pub mod submit;
 pub mod sweepfile;
 pub mod tick;
+
+#[cfg(test)]
+mod fixture;
+
+pub use crash::CRASH_POINTS;
