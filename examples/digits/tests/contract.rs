@@ -171,9 +171,9 @@ fn stopping_at_every_rung_comes_to_the_same_bits() {
 fn kill_9_at_any_moment_comes_to_the_same_bits() {
     let expected = through(SLOW);
     let mut newest: Option<(tempfile::TempDir, PathBuf)> = None;
-    let mut kills = 0;
     // What a delay hits differs from run to run. No attempt but the last has the time to end.
-    for delay in (0..).map(|attempt: u64| Duration::from_millis(37 * attempt * attempt % 400 + 20 * attempt)) {
+    for kills in 0_u64.. {
+        let delay = Duration::from_millis(37 * kills * kills % 400 + 20 * kills);
         let from = newest.as_ref().map(|(_, path)| path.as_path());
         let mut attempt = Attempt::start(SLOW, MAX_RESOURCE, from, &[("BANDMASTER_CHECKPOINT_INTERVAL", "0")]);
         let begun = Instant::now();
@@ -190,7 +190,6 @@ fn kill_9_at_any_moment_comes_to_the_same_bits() {
             return;
         }
         assert!(ended.output.status.code().is_none(), "{}", ended.stderr());
-        kills += 1;
         if let Some(path) = ended.newest() {
             newest = Some((ended.private, path));
         }
