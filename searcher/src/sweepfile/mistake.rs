@@ -72,12 +72,15 @@ impl Diagnostic for Mistake {
 }
 
 /// Words of the file stand in messages; none of them may move a terminal's cursor.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
+fn printable(text: String) -> String {
+    if text.chars().any(char::is_control) {
+        return text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect();
+    }
+    text
 }
 
 /// More is no sweep with mistakes but another file.
-const MOST: usize = 500;
+const MOST: usize = 200;
 
 /// Where the reading of a file puts what it finds wrong.
 #[derive(Debug, Default)]
@@ -89,14 +92,13 @@ pub(crate) struct Mistakes {
 
 impl Mistakes {
     fn put(&self, severity: Severity, nature: Nature, place: &Place, message: impl Into<String>, help: impl Into<String>) {
-        let mistake =
-            Mistake { severity, message: printable(&message.into()), help: printable(&help.into()), place: Some(place.clone()), nature };
-        let mut found = self.found.borrow_mut();
-        if found.len() < MOST {
-            found.push(mistake);
-        } else {
+        if self.found.borrow().len() >= MOST {
             self.untold.set(self.untold.get() + 1);
+            return;
         }
+        let mistake =
+            Mistake { severity, message: printable(message.into()), help: printable(help.into()), place: Some(place.clone()), nature };
+        self.found.borrow_mut().push(mistake);
     }
 
     /// Something is wrong here.

@@ -4,49 +4,61 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use miette::{MietteError, MietteSpanContents, NamedSource, SourceCode, SourceSpan, SpanContents};
+use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 /// A longer line is not shown as a whole.
 const LONGEST_LINE: usize = 400;
 
 /// A file's name and text. Whoever shows a place in it gets the whole line.
 #[derive(Debug)]
-pub struct Source(NamedSource<String>);
+pub struct Source {
+    name: String,
+    text: String,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
+}
 
 impl Source {
     /// A text under the name that the user gave it.
     pub fn new(name: &str, text: String) -> Self {
-        Self(NamedSource::new(name, text))
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { name: name.to_owned(), text, lines }
     }
 
     /// The text.
     pub fn text(&self) -> &str {
-        self.0.inner()
+        &self.text
+    }
+
+    /// The line of a byte, from 0, and where that line begins.
+    fn line(&self, at: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|start| *start <= at).saturating_sub(1);
+        (line, self.lines.get(line).copied().unwrap_or_default())
     }
 
     /// Line and column of the character at a byte, both from 1; the column counts characters.
     fn line_and_column(&self, at: usize) -> (usize, usize) {
-        let before = self.text().get(..at).unwrap_or_default();
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        (line, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1)
+        let (line, start) = self.line(at);
+        (line + 1, self.text.get(start..at).unwrap_or_default().chars().count() + 1)
+    }
+
+    fn contents(&self, shown: Range<usize>) -> Option<MietteSpanContents<'_>> {
+        let (line, column) = self.line_and_column(shown.start);
+        let text = self.text.get(shown.clone())?;
+        let name = self.name.clone();
+        Some(MietteSpanContents::new_named(name, text.as_bytes(), shown.into(), line - 1, column - 1, text.matches('\n').count() + 1))
     }
 }
 
 impl SourceCode for Source {
-    /// Without context, the span itself, whose line and column head the message. With context, its lines as a whole, and
-    /// one neighbour less than asked for: a mistake is read in its line.
+    /// Without context, the span itself, whose line and column head the message. With context, its lines as a whole and
+    /// no others: a mistake is read in its line.
     fn read_span<'a>(&'a self, span: &SourceSpan, before: usize, after: usize) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let (start, end) = (span.offset(), span.offset() + span.len());
-        let text = self.text().get(start..end).ok_or(MietteError::OutOfBounds)?;
-        if before == 0 && after == 0 {
-            let (line, column) = self.line_and_column(start);
-            let named = MietteSpanContents::new_named(self.0.name().to_owned(), text.as_bytes(), *span, line - 1, column - 1, 1);
-            return Ok(Box::new(named));
-        }
-        let (head, tail) = (self.text().get(..start).unwrap_or_default(), self.text().get(end..).unwrap_or_default());
-        let line = head.rfind('\n').map_or(0, |at| at + 1)..end + tail.find('\n').unwrap_or(tail.len());
-        let shown = if line.len() <= LONGEST_LINE { SourceSpan::from(line) } else { *span };
-        self.0.read_span(&shown, before.saturating_sub(1), after.saturating_sub(1))
+        let span = span.offset()..span.offset() + span.len();
+        let rest = self.text.get(span.end..).ok_or(MietteError::OutOfBounds)?;
+        let lines = self.line(span.start).1..span.end + rest.find('\n').unwrap_or(rest.len());
+        let shown = if (before, after) == (0, 0) || lines.len() > LONGEST_LINE { span } else { lines };
+        self.contents(shown).map(|contents| Box::new(contents) as Box<dyn SpanContents<'a>>).ok_or(MietteError::OutOfBounds)
     }
 }
 
