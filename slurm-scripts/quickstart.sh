@@ -45,8 +45,9 @@ main() {
 
 # The best trial's validation accuracy, in words.
 accuracy() {
-  local found
-  found=$("$1" best digits --campaign "$2" --format json | tr -d '\n' | sed -n 's/.*"val_accuracy"[^0-9]*\([0-9.]*\).*/\1/p')
+  local best found
+  best=$("$1" best digits --campaign "$2" --format csv -h -o name)
+  found=$("$1" metrics "$best" --campaign "$2" --metric val_accuracy --format csv -h -o value | tail -n 1)
   if [ -z "$found" ]; then
     fail "No accuracy came with the best trial." "Look at it: $1 show digits --campaign $2"
   fi

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{ask, submit};
+use crate::commands::{ask, best, metrics, rungs, show, status, submit, trials};
 
 /// Hyperparameter sweeps for people who have a Slurm account, or a machine, and nothing else.
 ///
@@ -70,4 +70,16 @@ pub enum Verb {
     Resume(ask::Args),
     /// Give a sweep up
     Cancel(ask::Args),
+    /// How sweeps stand
+    Status(status::Args),
+    /// The trials of a sweep, best first
+    Trials(trials::Args),
+    /// How its rungs fill
+    Rungs(rungs::Args),
+    /// Its best trials
+    Best(best::Args),
+    /// All that is known of a trial
+    Show(show::Args),
+    /// What trials reported
+    Metrics(metrics::Args),
 }

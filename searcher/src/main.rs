@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use bandmaster::cli::{Cli, TextOrJson, Verb};
-use bandmaster::commands::{ask, check, new, plan, run, serve, submit, tick};
+use bandmaster::commands::{ask, best, check, metrics, new, plan, run, rungs, serve, show, status, submit, tick, trials};
 use bandmaster::failure::{Exit, Failure};
 use bandmaster::look::Look;
 use bandmaster::open;
@@ -51,6 +51,12 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
         Verb::Pause(args) => ask::run(args, |sweep| Request::Pause { sweep }, there()?, out),
         Verb::Resume(args) => ask::run(args, |sweep| Request::Resume { sweep }, there()?, out),
         Verb::Cancel(args) => ask::run(args, |sweep| Request::Cancel { sweep }, there()?, out),
+        Verb::Status(args) => status::run(args, &there()?, out),
+        Verb::Trials(args) => trials::run(args, &there()?, out),
+        Verb::Rungs(args) => rungs::run(args, &there()?, out),
+        Verb::Best(args) => best::run(args, &there()?, out),
+        Verb::Show(args) => show::run(args, &there()?, out),
+        Verb::Metrics(args) => metrics::run(args, &there()?, out),
     }
 }
 
