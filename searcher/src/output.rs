@@ -16,8 +16,6 @@ mod screen;
 pub use cell::Cell;
 pub use column::{Column, Kind, Shown};
 pub use details::Details;
-#[cfg(test)]
-pub(crate) use format::given;
 pub use format::{Format, Layout};
 pub use listing::{Listing, SCHEMA_VERSION, write_json};
 pub use people::{readable_bytes, readable_number, readable_params, readable_seconds, readable_time, visible};

@@ -3,10 +3,12 @@
 mod again;
 mod ledger;
 mod names;
+mod params;
 mod query;
 
-pub use again::{Again, Training};
+pub use again::{Again, Training, quoted};
 pub use ledger::open;
 pub use names::{NameError, TrialName, sweep, trial};
+pub use params::ParamColumns;
+pub(crate) use query::failed;
 pub use query::{all, each, first};
-pub(crate) use query::{failed, value};

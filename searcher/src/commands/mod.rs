@@ -1,10 +1,16 @@
 //! The verbs of `bandmaster`, one a file: plain arguments in, text to a writer out, an exit code or a failure back.
 
 pub mod ask;
+pub mod best;
 pub mod check;
+pub mod metrics;
 pub mod new;
 pub mod plan;
 pub mod run;
+pub mod rungs;
 pub mod serve;
+pub mod show;
+pub mod status;
 pub mod submit;
 pub mod tick;
+pub mod trials;

@@ -53,6 +53,8 @@ impl Shown {
     pub const EVERYWHERE: Self = Self { table: true, flat: true, json: true };
     /// Where programs read.
     pub const PROGRAMS: Self = Self { table: false, flat: true, json: true };
+    /// Where people read.
+    pub const TABLES: Self = Self { table: true, flat: false, json: false };
     /// Where a value may have parts.
     pub const WHOLE: Self = Self { table: true, flat: false, json: true };
     /// Where a value has no parts.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Cell, Column, Format, Screen, people};
+use super::{Cell, Column, Screen, people};
 use crate::failure::Failure;
 
 /// A page of names and values under titles.
@@ -15,6 +15,7 @@ pub struct Details {
 enum Part {
     Title(String),
     Pair(&'static str, String),
+    Line(String),
     Table(Vec<Column>, Vec<Vec<String>>),
 }
 
@@ -37,15 +38,21 @@ impl Details {
         self
     }
 
+    /// A line, however long.
+    pub fn line(&mut self, line: impl Into<Cell>) -> &mut Self {
+        self.parts.push(Part::Line(line.into().readable()));
+        self
+    }
+
     /// Rows of a table.
     pub fn table(&mut self, columns: Vec<Column>, rows: &[Vec<Cell>]) -> &mut Self {
         self.parts.push(Part::Table(columns, rows.iter().map(|row| row.iter().map(Cell::readable).collect()).collect()));
         self
     }
 
-    /// Prints the page.
-    pub fn write(&self, format: &Format, out: &mut dyn Write) -> Result<(), Failure> {
-        out.write_all(self.text(format.screen, format.header()).as_bytes()).and_then(|()| out.flush()).map_err(Failure::output)
+    /// Prints the page, its tables with or without their headers.
+    pub fn write(&self, screen: Screen, header: bool, out: &mut dyn Write) -> Result<(), Failure> {
+        out.write_all(self.text(screen, header).as_bytes()).and_then(|()| out.flush()).map_err(Failure::output)
     }
 
     fn text(&self, screen: Screen, header: bool) -> String {
@@ -68,6 +75,7 @@ impl Details {
                         text.push('\n');
                     }
                 }
+                Part::Line(line) => text.push_str(&format!("{:INDENT$}{line}\n", "")),
                 Part::Table(columns, rows) => {
                     let columns: Vec<&Column> = columns.iter().collect();
                     for line in people::table(&columns, rows, header, inner).lines() {

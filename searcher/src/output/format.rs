@@ -57,7 +57,12 @@ impl Format {
 
     /// Whether a person reads, who did not ask for certain columns: then a command may show more than a table.
     pub fn is_free(&self) -> bool {
-        self.layout() == Layout::Table && self.columns.is_empty()
+        self.layout() == Layout::Table && !self.has_columns()
+    }
+
+    /// Whether certain columns are asked for.
+    pub fn has_columns(&self) -> bool {
+        !self.columns.is_empty()
     }
 
     /// Which of these columns are printed, by their places.

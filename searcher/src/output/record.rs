@@ -47,6 +47,20 @@ impl Record {
         }
     }
 
+    /// Replaces a value.
+    pub fn put(&mut self, name: &str, cell: impl Into<Cell>) {
+        if let Some((_, field)) = self.0.iter_mut().find(|(known, _)| known == name) {
+            *field = Field::Cell(cell.into());
+        }
+    }
+
+    /// Takes a value out.
+    pub fn take(&mut self, name: &str) -> Cell {
+        let cell = self.get(name);
+        self.0.retain(|(known, _)| known != name);
+        cell
+    }
+
     /// The values of those names, in that order: a row for a table.
     pub fn row(&self, columns: &[Column]) -> Vec<Cell> {
         columns.iter().map(|column| self.get(&column.name)).collect()

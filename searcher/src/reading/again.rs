@@ -85,7 +85,7 @@ fn takes_parameters(command: &Command, params: &Params) -> bool {
 }
 
 /// One word for a POSIX shell, whatever stands in it.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();
