@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{ask, best, metrics, rungs, show, status, submit, trials};
+use crate::commands::{ask, best, ledger, logs, metrics, rungs, show, status, submit, trials};
 
 /// Hyperparameter sweeps for people who have a Slurm account, or a machine, and nothing else.
 ///
@@ -82,4 +82,8 @@ pub enum Verb {
     Show(show::Args),
     /// What trials reported
     Metrics(metrics::Args),
+    /// What a trial printed
+    Logs(logs::Args),
+    /// Compare the ledger with the journals, make it anew, ask it
+    Ledger(ledger::Args),
 }

@@ -2,18 +2,17 @@
 //!
 //! Only what trials do is made up, and the clock: so every number, time and name is the same each time.
 
-use std::path::Path;
-
-use bandmaster_journal::{Campaign, JournalWriter, make_dir};
-use bandmaster_record::{
-    ArrayNo, AttemptRef, Cause, ClusterKind, Epoch, Execution, Host, JobId, JournalId, Nonce, Number, Param, PassedOver, RECORD_VERSION,
-    Resource, SearcherRecord, Seconds, Segment, SlotId, SlotRecord, Submission, Surroundings, SweepId, Timestamp, Usage,
-};
-use bandmaster_search::{Site, decide};
+use bandmaster_journal::{Campaign, Cursor, make_dir};
+use bandmaster_record::{ClusterKind, Epoch, JournalId, RECORD_VERSION, Submission, SweepId, Timestamp};
 
 use crate::campaignfile::Defaults;
-use crate::live::Sweeps;
 use crate::sweepfile::SweepFile;
+
+// Named by its path, because a test outside of this crate includes this file too.
+#[path = "fixture/story.rs"]
+mod story;
+
+use story::Story;
 
 /// 17 trials: 9, 3 and 1 of them at 1, 3 and 9 epochs; 5 and 1 at 3 and 9; 3 at 9.
 const SWEEP: &str = r#"
@@ -74,6 +73,16 @@ impl Fixture {
     /// Submits a sweep that no tick has taken in.
     pub(crate) fn submit(&self, sweep: &str) {
         submit(&self.campaign, sweep);
+    }
+
+    /// Adds a record to a journal, as its writer would.
+    pub(crate) fn append<R: bandmaster_record::Record>(&self, journal: &JournalId, record: R) {
+        let path = self.campaign.journal(journal);
+        let seq = bandmaster_journal::read_from::<R>(&path, Cursor::default(), None).unwrap().cursor.seq + 1;
+        let mut line = Vec::new();
+        let at = Timestamp(BEGIN + 7_200_000 + seq.cast_signed());
+        bandmaster_record::encode_frame(&bandmaster_record::Envelope { v: RECORD_VERSION, seq, at, record }, &mut line).unwrap();
+        std::io::Write::write_all(&mut std::fs::OpenOptions::new().append(true).open(path).unwrap(), &line).unwrap();
     }
 
     /// Publishes the ledger as it is now.
@@ -153,259 +162,4 @@ fn submit(campaign: &Campaign, sweep: &str) {
         slots: 2,
     };
     std::fs::write(place.submission(), serde_json::to_vec(&submission).unwrap()).unwrap();
-}
-
-struct Slot {
-    id: SlotId,
-    journal: JournalWriter<SlotRecord>,
-    /// What the searcher has not observed.
-    unseen: Vec<SlotRecord>,
-}
-
-struct Story<'a> {
-    campaign: &'a Campaign,
-    sweep: SweepId,
-    sweeps: Sweeps,
-    searcher: JournalWriter<SearcherRecord>,
-    slots: Vec<Slot>,
-    clock: i64,
-}
-
-impl<'a> Story<'a> {
-    fn begin(campaign: &'a Campaign, sweep: SweepId) -> Self {
-        let epoch = (1..).map(Epoch).find(|epoch| !campaign.journal(&JournalId::Searcher(*epoch)).exists()).unwrap();
-        let searcher = JournalWriter::create(&campaign.journal(&JournalId::Searcher(epoch)), bandmaster_journal::now).unwrap();
-        let place = campaign.sweep(&sweep);
-        let submission: Submission = serde_json::from_slice(&std::fs::read(place.submission()).unwrap()).unwrap();
-        let spec = serde_json::from_slice(&std::fs::read(crate::submit::spec_file(&place)).unwrap()).unwrap();
-        let older = (1..epoch.0).map(Epoch);
-        let length = |epoch| std::fs::metadata(campaign.journal(&JournalId::Searcher(epoch))).unwrap().len();
-        let sealed = older.map(|epoch| bandmaster_record::Sealed { epoch, length: length(epoch) }).collect();
-        let clock = submission.at.0;
-        let mut story = Self { campaign, sweep, sweeps: Sweeps::default(), searcher, slots: Vec::new(), clock };
-        story.record(SearcherRecord::LeaseTaken { epoch, host: host("login1"), pid: 4711, version: "0.1.0".into(), sealed });
-        story.record(SearcherRecord::SweepSubmitted { submission: Box::new(submission), spec });
-        story
-    }
-
-    fn now(&mut self) -> Timestamp {
-        self.clock += 500;
-        Timestamp(self.clock)
-    }
-
-    fn record(&mut self, record: SearcherRecord) {
-        let at = self.now();
-        self.sweeps.searcher(&record);
-        self.searcher.append_at(&record, at).unwrap();
-    }
-
-    fn slot(&mut self, slot: usize, record: SlotRecord) {
-        let at = self.now();
-        self.slots[slot].journal.append_at(&record, at).unwrap();
-        self.slots[slot].unseen.push(record);
-    }
-
-    fn observe(&mut self, slot: usize) {
-        let Slot { id, journal, unseen } = &mut self.slots[slot];
-        journal.sync().unwrap();
-        let position = journal.position();
-        let (id, unseen) = (id.clone(), std::mem::take(unseen));
-        let journal = JournalId::Slot(self.sweep.clone(), id.clone());
-        self.record(SearcherRecord::Observed { journal, through_seq: position.seq, offset: position.offset });
-        unseen.iter().for_each(|record| self.sweeps.slot(&self.sweep, &id, record));
-    }
-
-    fn start_slot(&mut self, task: u32) {
-        let id: SlotId = format!("100_{task}.01JDXXXXXXXXXXXXXXXXXXXXX{task}").parse().unwrap();
-        let directory = self.campaign.sweep(&self.sweep).slot(&id);
-        make_dir(&directory).unwrap();
-        let path = self.campaign.journal(&JournalId::Slot(self.sweep.clone(), id.clone()));
-        let journal = JournalWriter::create(&path, bandmaster_journal::now).unwrap();
-        self.slots.push(Slot { id: id.clone(), journal, unseen: Vec::new() });
-        let slot = task as usize;
-        self.slot(
-            slot,
-            SlotRecord::SlotStarted {
-                slot: id,
-                array: ArrayNo(1),
-                job: JobId::new("100").unwrap(),
-                task,
-                host: host("node7"),
-                pid: 900 + task,
-                start_time: 1,
-                version: "0.1.0".into(),
-            },
-        );
-        let surroundings = Surroundings {
-            git_commit: Some("5f1c0de".into()),
-            git_dirty: Some(true),
-            cpu: "Imaginary 9000".into(),
-            cores: 2,
-            gpus: vec!["H200".into()],
-            memory: 8 << 30,
-            versions: [("linux".into(), "6.1".into()), ("bandmaster-launch".into(), "0.1.0".into())].into(),
-            environment: [("HOME".into(), "/home/ann".into()), ("API_TOKEN".into(), "(masked)".into())].into(),
-        };
-        self.slot(slot, SlotRecord::Surroundings(Box::new(surroundings)));
-        self.observe(slot);
-    }
-
-    /// Decides until nothing is left to decide.
-    fn decide(&mut self) {
-        let nonce = Nonce::new("01JDNNNNNNNNNNNNNNNNNNNNNN").ok();
-        let site = Site { slots: 2, ahead: 512, nonce, ..Site::default() };
-        loop {
-            let decisions = decide(&self.sweeps.get(&self.sweep).unwrap().state, &site);
-            if decisions.is_empty() {
-                break;
-            }
-            for decision in decisions {
-                let intended = matches!(decision, SearcherRecord::ArrayIntended { .. });
-                self.record(decision);
-                if intended {
-                    let (sweep, job) = (self.sweep.clone(), JobId::new("100").unwrap());
-                    self.record(SearcherRecord::ArraySubmitted { sweep, array: ArrayNo(1), job });
-                    self.start_slot(0);
-                    self.start_slot(1);
-                }
-            }
-        }
-        self.searcher.sync().unwrap();
-    }
-
-    fn tell(mut self, stop_after: usize) {
-        let mut told = 0;
-        loop {
-            self.decide();
-            let state = &self.sweeps.get(&self.sweep).unwrap().state;
-            let Some(attempt) = state.open_by_urgency().first().copied() else { break };
-            let segment = state.segment(attempt).unwrap();
-            let slot = told % 2;
-            if told == stop_after {
-                self.start_attempt(slot, &segment);
-                self.reports(slot, &segment, segment.from.0 + 1, segment.target.0.saturating_sub(1));
-                self.slots[slot].journal.sync().unwrap();
-                return;
-            }
-            self.attempt(slot, &segment);
-            self.observe(slot);
-            told += 1;
-        }
-        for slot in 0..self.slots.len() {
-            self.slot(slot, SlotRecord::SlotEnded { why: "nothing was on offer for 10 s".into() });
-            self.observe(slot);
-        }
-        self.decide();
-    }
-
-    /// One attempt from its start to its end.
-    fn attempt(&mut self, slot: usize, segment: &Segment) {
-        let attempt = segment.attempt;
-        self.start_attempt(slot, segment);
-        match (attempt.trial.0, attempt.attempt.0) {
-            (4, _) | (2, 1) => {
-                self.slot(slot, SlotRecord::Note { attempt, text: "line 3 of the report file is no JSON: `oops`".into() });
-                return self.end(slot, attempt, Cause::WrongExit, None);
-            }
-            (14, 1) => {
-                self.reports(slot, segment, 1, 5);
-                self.checkpoint(slot, segment, 4);
-                return self.end(slot, attempt, Cause::TimeLimit, None);
-            }
-            (14, _) => self.reports(slot, segment, 5, 9),
-            _ => self.reports(slot, segment, segment.from.0 + 1, segment.target.0),
-        }
-        self.checkpoint(slot, segment, segment.target.0);
-        self.end(slot, attempt, Cause::Completed, Some(result(segment, segment.target.0)));
-    }
-
-    fn start_attempt(&mut self, slot: usize, segment: &Segment) {
-        let attempt = segment.attempt;
-        let below = (segment.from.0 > 0).then(|| {
-            let grant = segment.lineage.last().map_or(1, |step| step.up_to.0);
-            (segment.from, self.checkpoint_directory(attempt, segment.from.0, grant))
-        });
-        let resumed = if (attempt.trial.0, attempt.attempt.0) == (14, 2) {
-            Some((Resource(4), self.checkpoint_directory(attempt, 4, 1)))
-        } else {
-            below
-        };
-        let broken = PassedOver { checkpoint: self.checkpoint_directory(attempt, 5, 1), why: "model.safetensors is 17 bytes short".into() };
-        let mut command: Vec<String> = vec!["./train".into()];
-        command.extend(segment.params.iter().flat_map(|(name, value)| [format!("--{name}"), value.to_string()]));
-        command.extend(["--epochs".into(), segment.target.to_string()]);
-        self.slot(
-            slot,
-            SlotRecord::AttemptStarted {
-                attempt,
-                nonce: Nonce::new(format!("01JDA{:04}{:04}", attempt.trial, attempt.attempt)).unwrap(),
-                resumed_from: resumed.as_ref().map(|(resource, _)| *resource),
-                checkpoint: resumed.map(|(_, directory)| directory),
-                passed_over: if (attempt.trial.0, attempt.attempt.0) == (14, 2) { vec![broken] } else { Vec::new() },
-                execution: Box::new(Execution {
-                    command,
-                    params: segment.params.clone(),
-                    seed: segment.seed,
-                    directory: "/home/ann/digits".into(),
-                }),
-            },
-        );
-        let log = self.campaign.sweep(&self.sweep).log(&self.slots[slot].id, &attempt);
-        let lines: String = (1..=5).map(|line| format!("{attempt} at rung {} says line {line}\n", attempt.rung)).collect();
-        std::fs::write(log, lines).unwrap();
-    }
-
-    fn reports(&mut self, slot: usize, segment: &Segment, from: u64, through: u64) {
-        for epoch in from..=through {
-            let accuracy = Number(1.0 - 0.5 / (epoch + 1) as f64);
-            let metrics = [("val_loss".to_owned(), result(segment, epoch)), ("accuracy".to_owned(), accuracy)].into();
-            self.slot(slot, SlotRecord::Report { attempt: segment.attempt, resource: Resource(epoch), metrics });
-        }
-    }
-
-    fn checkpoint_directory(&self, attempt: AttemptRef, resource: u64, grant: u32) -> String {
-        let path = self.campaign.sweep(&self.sweep).checkpoints(attempt.trial).join(format!("{resource}.g{grant}"));
-        path.strip_prefix(self.campaign.root()).unwrap_or(Path::new("?")).display().to_string()
-    }
-
-    fn checkpoint(&mut self, slot: usize, segment: &Segment, resource: u64) {
-        let attempt = segment.attempt;
-        let directory = self.checkpoint_directory(attempt, resource, attempt.grant.0);
-        self.slot(
-            slot,
-            SlotRecord::CheckpointPublished {
-                attempt,
-                resource: Resource(resource),
-                directory,
-                files: 2,
-                bytes: 123_456,
-                manifest: "cd".repeat(32),
-                seconds: Seconds(0.012),
-            },
-        );
-    }
-
-    fn end(&mut self, slot: usize, attempt: AttemptRef, cause: Cause, result: Option<Number>) {
-        let (exit_code, detail) = match cause {
-            Cause::Completed => (Some(0), "reached its target"),
-            Cause::WrongExit => (Some(1), "exited with 1; its last line was: out of ideas"),
-            _ => (None, "the limit of 30 min was reached; it stopped at a checkpoint"),
-        };
-        let usage = Usage { wall: Seconds(61.25), cpu: Seconds(118.5), peak_memory: 300 << 20 };
-        let detail = detail.to_owned();
-        self.slot(slot, SlotRecord::AttemptEnded { attempt, cause, exit_code, signal: None, detail, result, checkpointed: None, usage });
-    }
-}
-
-fn host(name: &str) -> Host {
-    Host { name: name.into(), boot_id: "b007".into() }
-}
-
-/// The loss after so many epochs.
-fn result(segment: &Segment, epoch: u64) -> Number {
-    let lr = match segment.params.get("lr") {
-        Some(Param::Float(lr)) => *lr,
-        _ => 1.0,
-    };
-    if segment.attempt.trial.0 == 6 { Number(f64::NAN) } else { Number((lr - 0.05).abs() + 0.5 / epoch as f64) }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use bandmaster::cli::{Cli, TextOrJson, Verb};
-use bandmaster::commands::{ask, best, check, metrics, new, plan, run, rungs, serve, show, status, submit, tick, trials};
+use bandmaster::commands::{ask, best, check, ledger, logs, metrics, new, plan, run, rungs, serve, show, status, submit, tick, trials};
 use bandmaster::failure::{Exit, Failure};
 use bandmaster::look::Look;
 use bandmaster::open;
@@ -57,6 +57,8 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
         Verb::Best(args) => best::run(args, &there()?, out),
         Verb::Show(args) => show::run(args, &there()?, out),
         Verb::Metrics(args) => metrics::run(args, &there()?, out),
+        Verb::Logs(args) => logs::run(args, &there()?, out),
+        Verb::Ledger(args) => ledger::run(args, &there()?, out),
     }
 }
 

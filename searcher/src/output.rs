@@ -16,7 +16,7 @@ mod screen;
 pub use cell::Cell;
 pub use column::{Column, Kind, Shown};
 pub use details::Details;
-pub use format::{Format, Layout};
+pub use format::{Format, Layout, PageFormat, PageLayout};
 pub use listing::{Listing, SCHEMA_VERSION, write_json};
 pub use people::{readable_bytes, readable_number, readable_params, readable_seconds, readable_time, visible};
 pub use record::Record;

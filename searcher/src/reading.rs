@@ -7,8 +7,8 @@ mod params;
 mod query;
 
 pub use again::{Again, Training, quoted};
-pub use ledger::open;
+pub use ledger::{existing, open};
 pub use names::{NameError, TrialName, sweep, trial};
 pub use params::ParamColumns;
-pub(crate) use query::failed;
 pub use query::{all, each, first};
+pub(crate) use query::{failed, value};

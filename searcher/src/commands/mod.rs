@@ -3,6 +3,8 @@
 pub mod ask;
 pub mod best;
 pub mod check;
+pub mod ledger;
+pub mod logs;
 pub mod metrics;
 pub mod new;
 pub mod plan;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use bandmaster_journal::Campaign;
 
-use super::trials::shape;
+use super::trials::{Shape, shape};
 use crate::failure::{Exit, Failure};
 use crate::output::{Column, Format, Kind, Listing, Shown};
 use crate::reading;
@@ -39,7 +39,7 @@ pub fn run(args: &Args, campaign: &Campaign, out: &mut dyn Write) -> Result<Exit
     let reader = reading::open(campaign)?;
     let db = reader.connection();
     let sweep = reading::sweep(campaign, db, args.sweep.as_deref())?;
-    let (repeated, anchored) = shape(db, &sweep)?;
+    let Shape { repeated, anchored, .. } = shape(db, &sweep)?;
     let where_needed = |needed| if needed { Shown::EVERYWHERE } else { Shown::PROGRAMS };
     let columns = vec![
         Column::new("bracket", Kind::Integer),

@@ -4,11 +4,10 @@ use std::io::Write;
 
 use bandmaster_journal::Campaign;
 use bandmaster_record::{AttemptNo, AttemptRef, Grant, RungNo, SlotId, SweepId, TrialId};
-use clap::ValueEnum;
 use rusqlite::Connection;
 
 use crate::failure::{Exit, Failure};
-use crate::output::{Cell, Column, Details, Kind, Record, Screen, write_json};
+use crate::output::{Cell, Column, Details, Kind, PageFormat, PageLayout, Record, write_json};
 use crate::reading::{self, TrialName};
 
 mod page;
@@ -25,26 +24,6 @@ pub struct Args {
     /// How to print it.
     #[command(flatten)]
     pub format: PageFormat,
-}
-
-/// How a page is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
-pub struct PageFormat {
-    /// How to print
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = PageLayout::Table)]
-    pub format: PageLayout,
-    /// What is known of the terminal.
-    #[arg(skip = Screen::of_stdout())]
-    pub screen: Screen,
-}
-
-/// For whom a page is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PageLayout {
-    /// For people
-    Table,
-    /// One JSON object, with its schema_version and everything there is
-    Json,
 }
 
 const fn column(name: &'static str, kind: Kind) -> (&'static str, Kind) {

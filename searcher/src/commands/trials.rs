@@ -3,7 +3,9 @@
 use std::io::Write;
 
 use bandmaster_journal::Campaign;
+use bandmaster_record::SweepId;
 use clap::ValueEnum;
+use rusqlite::Connection;
 
 use crate::failure::{Exit, Failure};
 use crate::output::{Cell, Column, Format, Kind, Listing, Shown};
@@ -64,7 +66,7 @@ pub fn run(args: &Args, campaign: &Campaign, out: &mut dyn Write) -> Result<Exit
     let db = reader.connection();
     let sweep = reading::sweep(campaign, db, args.sweep.as_deref())?;
     let params = ParamColumns::of(db, &sweep)?;
-    let (repeated, anchored) = shape(db, &sweep)?;
+    let Shape { repeated, anchored, failed } = shape(db, &sweep)?;
     let where_needed = |needed| if needed { Shown::EVERYWHERE } else { Shown::PROGRAMS };
     let columns = vec![
         Column::new("name", Kind::Text),
@@ -78,7 +80,7 @@ pub fn run(args: &Args, campaign: &Campaign, out: &mut dyn Write) -> Result<Exit
         Column::new("rung", Kind::Integer),
         Column::new("resource", Kind::Integer),
         Column::new("value", Kind::Number),
-        Column::new("cause", Kind::Text),
+        Column::new("cause", Kind::Text).shown(where_needed(failed)),
         Column::new("attempts", Kind::Integer).shown(Shown::PROGRAMS),
         Column::new("seed", Kind::Integer).shown(Shown::PROGRAMS),
         Column::new("created_at", Kind::Time).shown(Shown::PROGRAMS),
@@ -100,10 +102,23 @@ pub fn run(args: &Args, campaign: &Campaign, out: &mut dyn Write) -> Result<Exit
     Ok(Exit::Ok)
 }
 
-/// Whether the sweep's brackets are opened several times, and whether there are anchors: otherwise people need not see it.
-pub(super) fn shape(db: &rusqlite::Connection, sweep: &bandmaster_record::SweepId) -> Result<(bool, bool), Failure> {
-    let sql = "SELECT coalesce(max(repetition), 0) > 0, coalesce(max(anchors), 0) > 0 FROM rungs WHERE sweep = ?1";
-    db.query_row(sql, [sweep.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).map_err(reading::failed)
+/// What a sweep has that not every sweep has: people see the columns for it only where it is.
+pub(super) struct Shape {
+    /// Its brackets are opened several times.
+    pub(super) repeated: bool,
+    /// It has anchors.
+    pub(super) anchored: bool,
+    /// Trials failed.
+    pub(super) failed: bool,
+}
+
+/// The sweep's.
+pub(super) fn shape(db: &Connection, sweep: &SweepId) -> Result<Shape, Failure> {
+    let sql = "SELECT coalesce(max(repetition), 0) > 0, coalesce(max(anchors), 0) > 0,
+            EXISTS (SELECT 1 FROM trials WHERE trials.sweep = ?1 AND state = 'failed')
+        FROM rungs WHERE sweep = ?1";
+    let read = |row: &rusqlite::Row<'_>| Ok(Shape { repeated: row.get(0)?, anchored: row.get(1)?, failed: row.get(2)? });
+    db.query_row(sql, [sweep.as_str()], read).map_err(reading::failed)
 }
 
 #[cfg(test)]

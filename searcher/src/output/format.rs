@@ -1,4 +1,4 @@
-//! The flags that every listing has, as users of squeue and sacct expect them.
+//! The flags that every listing has, as users of squeue and sacct expect them; and those of a page.
 
 use super::{Column, Screen};
 use crate::failure::{Failure, FailureKind};
@@ -86,6 +86,26 @@ impl Format {
     }
 }
 
+/// How a page is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct PageFormat {
+    /// How to print
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = PageLayout::Table)]
+    pub format: PageLayout,
+    /// What is known of the terminal.
+    #[arg(skip = Screen::of_stdout())]
+    pub screen: Screen,
+}
+
+/// For whom a page is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PageLayout {
+    /// For people
+    Table,
+    /// One JSON object, with its schema_version and everything there is
+    Json,
+}
+
 fn unknown(name: &str, columns: &[Column]) -> Failure {
     let mut near: Vec<(f64, &str)> = columns.iter().map(|column| (strsim::jaro_winkler(&column.name, name), &*column.name)).collect();
     near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
@@ -132,6 +152,19 @@ mod tests {
             assert!(!given(&flags).header());
         }
         assert!(given(&[]).header());
+    }
+
+    #[test]
+    fn help_is_asked_for_by_its_long_name() {
+        let error = crate::fixture::try_parse::<Format>(&["--help"]).unwrap_err();
+        assert_eq!(error.kind(), clap::error::ErrorKind::DisplayHelp);
+        assert!(error.to_string().contains("-H, --no-header"), "{error}");
+    }
+
+    #[test]
+    fn two_formats_at_once_are_a_wrong_command_line() {
+        assert_eq!(crate::fixture::try_parse::<Format>(&["-P", "--format", "csv"]).unwrap_err().exit_code(), 2);
+        assert_eq!(crate::fixture::try_parse::<Format>(&["--format", "bars"]).unwrap_err().exit_code(), 2);
     }
 
     #[test]

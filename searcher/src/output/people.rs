@@ -3,13 +3,16 @@
 use bandmaster_record::Number;
 use comfy_table::{Attribute, Cell as Field, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use super::{Cell, Column, Screen};
+use super::{Cell, Column, Kind, Screen};
 
 /// So many digits of a number are shown.
 const DIGITS: i32 = 4;
 
-/// A word that is longer may be broken to fit a terminal.
+/// A word that is longer may be broken to fit a terminal …
 const WORD: usize = 24;
+
+/// … and in a configuration one that is longer than this, where the table would not fit otherwise.
+const SYLLABLE: usize = 8;
 
 impl Cell {
     /// As people read it; `-` for nothing.
@@ -138,19 +141,30 @@ pub(super) fn table(columns: &[&Column], rows: &[Vec<String>], header: bool, scr
     }
     table.add_rows(rows);
     let widths = table.column_max_content_widths();
-    let mut least = 0;
-    for (place, ((column, width), shape)) in columns.iter().zip(widths).zip(table.column_iter_mut()).enumerate() {
-        if column.kind.is_right() {
+    let narrowest = |word: usize| -> Vec<u16> {
+        let one = |(place, (column, width)): (usize, (&&Column, &u16))| match column.kind {
+            Kind::Json => (*width).min(longest_word(rows, place, &column.name, word)),
+            kind if kind.may_wrap() => (*width).min(longest_word(rows, place, &column.name, WORD)),
+            _ => *width,
+        };
+        columns.iter().zip(&widths).enumerate().map(one).collect()
+    };
+    let gaps = 2 * (columns.len().saturating_sub(1)) as u16;
+    let least = |narrowest: &[u16]| narrowest.iter().sum::<u16>().saturating_add(gaps);
+    let mut bounds = narrowest(WORD);
+    if screen.width.is_some_and(|width| width < least(&bounds)) {
+        bounds = narrowest(SYLLABLE);
+    }
+    for (place, ((column, bound), shape)) in columns.iter().zip(&bounds).zip(table.column_iter_mut()).enumerate() {
+        if column.kind.is_right() || (column.kind == Kind::Any && are_numbers(rows, place)) {
             shape.set_cell_alignment(CellAlignment::Right);
         }
         let gap = if place + 1 == columns.len() { 0 } else { 2 };
         shape.set_padding((0, gap));
-        let narrowest = if column.kind.may_wrap() { width.min(longest_word(rows, place, &column.name)) } else { width };
-        shape.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(narrowest + gap)));
-        least += narrowest + gap;
+        shape.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(bound + gap)));
     }
     if let Some(width) = screen.width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(least));
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(least(&bounds)));
     }
     let mut text = String::new();
     for line in table.lines() {
@@ -160,10 +174,16 @@ pub(super) fn table(columns: &[&Column], rows: &[Vec<String>], header: bool, scr
     text
 }
 
-fn longest_word(rows: &[Vec<String>], place: usize, name: &str) -> u16 {
+/// Whether a column whose kind nobody knows holds numbers.
+fn are_numbers(rows: &[Vec<String>], place: usize) -> bool {
+    let mut known = rows.iter().filter_map(|row| row.get(place)).filter(|value| *value != "-").peekable();
+    known.peek().is_some() && known.all(|value| value.parse::<f64>().is_ok())
+}
+
+fn longest_word(rows: &[Vec<String>], place: usize, name: &str, most: usize) -> u16 {
     let values = rows.iter().filter_map(|row| row.get(place)).map(String::as_str);
     let longest = values.chain([name]).flat_map(|value| value.split(' ')).map(|word| word.chars().count()).max();
-    longest.unwrap_or(0).min(WORD) as u16
+    longest.unwrap_or(0).min(most) as u16
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ impl Screen {
 
     /// Standard output.
     pub fn of_stdout() -> Self {
-        Self::of(Look::of(&stdout()), || comfy_table::Table::new().width())
+        let width = || terminal_size::terminal_size_of(stdout()).map(|(terminal_size::Width(columns), _)| columns);
+        Self::of(Look::of(&stdout()), width)
     }
 
     /// A terminal whose size is unknown is as wide as a table wants to be.

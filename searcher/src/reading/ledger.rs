@@ -14,13 +14,7 @@ use crate::failure::{Failure, FailureKind};
 /// # Errors
 /// There is no campaign, or no ledger that this version can read.
 pub fn open(campaign: &Campaign) -> Result<Reader, Failure> {
-    if !campaign.sweeps().is_dir() {
-        return Err(Failure::say(
-            FailureKind::NotFound,
-            format!("there is no campaign at {}", campaign.root().display()),
-            "`bandmaster run` and `bandmaster submit` make one; name it with --campaign or BANDMASTER_CAMPAIGN",
-        ));
-    }
+    existing(campaign)?;
     let reader = Reader::open(campaign)?;
     let freshness = reader.freshness();
     let mut talk = stderr();
@@ -32,4 +26,16 @@ pub fn open(campaign: &Campaign) -> Result<Reader, Failure> {
         let _ = writeln!(talk, "warning: {damage}; what stands behind it is not shown");
     }
     Ok(reader)
+}
+
+/// Refuses a directory that is no campaign.
+pub fn existing(campaign: &Campaign) -> Result<(), Failure> {
+    if campaign.sweeps().is_dir() {
+        return Ok(());
+    }
+    Err(Failure::say(
+        FailureKind::NotFound,
+        format!("there is no campaign at {}", campaign.root().display()),
+        "`bandmaster run` and `bandmaster submit` make one; name it with --campaign or BANDMASTER_CAMPAIGN",
+    ))
 }

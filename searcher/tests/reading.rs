@@ -1,0 +1,127 @@
+//! The commands that read, as processes: what a pipe, a terminal, and a reader that leaves get.
+
+#![cfg(test)]
+
+use std::fs::File;
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+use bandmaster::{campaignfile, live, submit, sweepfile};
+use nix::pty::{Winsize, openpty};
+
+#[path = "../src/fixture.rs"]
+#[expect(dead_code, unused_macros, unused_imports, reason = "the tests beside the code use the rest")]
+mod fixture;
+
+use fixture::Fixture;
+
+fn bandmaster(fixture: &Fixture, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bandmaster"));
+    command.env_clear().env("BANDMASTER_CAMPAIGN", fixture.campaign.root()).args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn output(fixture: &Fixture, arguments: &[&str]) -> Output {
+    bandmaster(fixture, arguments).output().unwrap()
+}
+
+/// What a terminal of that width shows.
+fn on_a_terminal(mut command: Command, columns: u16) -> String {
+    let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = openpty(&size, None).unwrap();
+    let mut child = command.env("TERM", "xterm").stdout(pty.slave).stderr(Stdio::null()).spawn().unwrap();
+    drop(command);
+    let mut text = Vec::new();
+    // A terminal whose last writer left gives an error and not an end.
+    let _ = File::from(pty.master).read_to_end(&mut text);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(text).unwrap().replace("\r\n", "\n")
+}
+
+const READING: &[&[&str]] = &[
+    &["status"],
+    &["status", "digits"],
+    &["trials"],
+    &["rungs"],
+    &["best"],
+    &["best", "-n", "3"],
+    &["show", "14"],
+    &["metrics", "14"],
+    &["logs", "14"],
+    &["ledger", "check"],
+    &["ledger", "sql", "SELECT * FROM trials"],
+];
+
+#[test]
+fn a_pipe_gets_plain_text_and_nobody_talks_beside_it() {
+    let finished = Fixture::finished().publish();
+    for arguments in READING {
+        let Output { status, stdout, stderr } = output(&finished, arguments);
+        assert!(status.success() && stderr.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+        assert!(!stdout.is_empty() && !stdout.contains(&0x1b), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let finished = Fixture::finished().publish();
+    for arguments in READING {
+        let mut child = bandmaster(&finished, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+        assert!(status.success() && stderr.is_empty(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+    }
+}
+
+#[test]
+fn a_terminal_gets_a_bold_header_and_lines_that_fit() {
+    let finished = Fixture::finished().publish();
+    let wide = on_a_terminal(bandmaster(&finished, &["trials"]), 200);
+    assert!(wide.starts_with("\x1b[1m"), "{wide:?}");
+    assert_eq!(wide.lines().count(), 18, "{wide}");
+    let mut plain = bandmaster(&finished, &["trials"]);
+    plain.env("NO_COLOR", "1");
+    let narrow = on_a_terminal(plain, 80);
+    assert!(!narrow.contains('\x1b'), "{narrow:?}");
+    assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+    assert!(narrow.lines().count() > 18, "{narrow}");
+}
+
+#[test]
+fn h_is_no_header_and_help_is_help() {
+    let finished = Fixture::finished().publish();
+    let rows = |arguments: &[&str]| String::from_utf8(output(&finished, arguments).stdout).unwrap().lines().count();
+    assert_eq!((rows(&["rungs"]), rows(&["rungs", "-h"]), rows(&["rungs", "-Ph"])), (7, 6, 6));
+    let help = String::from_utf8(output(&finished, &["rungs", "--help"]).stdout).unwrap();
+    assert!(help.contains("-H, --no-header") && help.contains("Usage: bandmaster rungs"), "{help}");
+}
+
+#[test]
+fn exit_codes_tell_scripts_what_is_wrong() {
+    let finished = Fixture::finished().publish();
+    let code = |arguments: &[&str]| output(&finished, arguments).status.code();
+    for (arguments, expected) in [
+        (["trials", "numbers"].as_slice(), 4),
+        (&["show", "99"], 4),
+        (&["show", "digits"], 2),
+        (&["trials", "-o", "vlaue"], 2),
+        (&["trials", "--format", "yaml"], 2),
+        (&["ledger", "sql", "SELECT nothing"], 2),
+        (&["status", "--campaign", "/nonexistent/campaign"], 4),
+        (&["ledger", "rebuild"], 0),
+        (&["ledger", "check"], 0),
+    ] {
+        assert_eq!(code(arguments), Some(expected), "{arguments:?}");
+    }
+    let db = rusqlite::Connection::open(finished.campaign.ledger()).unwrap();
+    db.execute_batch("DELETE FROM checkpoints").unwrap();
+    assert_eq!(code(&["ledger", "check"]), Some(8));
+    db.pragma_update(None, "user_version", 1_000_000).unwrap();
+    drop(db);
+    for arguments in [["status"].as_slice(), &["ledger", "check"]] {
+        let Output { status, stderr, .. } = output(&finished, arguments);
+        assert_eq!(status.code(), Some(8));
+        let said = String::from_utf8_lossy(&stderr).split_whitespace().filter(|word| *word != "|").collect::<Vec<_>>().join(" ");
+        assert!(said.contains("use the newer bandmaster"), "{said}");
+    }
+}
