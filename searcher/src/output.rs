@@ -18,6 +18,6 @@ pub use column::{Column, Kind, Shown};
 pub use details::Details;
 pub use format::{Format, Layout, PageFormat, PageLayout};
 pub use listing::{Listing, SCHEMA_VERSION, write_json};
-pub use people::{readable_bytes, readable_number, readable_params, readable_seconds, readable_time, visible};
+pub use people::{readable_bytes, readable_number, readable_params, readable_seconds, readable_time, visible, with_unit};
 pub use record::Record;
 pub use screen::Screen;

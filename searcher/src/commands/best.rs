@@ -7,7 +7,7 @@ use bandmaster_record::{SweepId, TrialSettings};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::failure::{Exit, Failure, FailureKind};
-use crate::output::{Cell, Column, Details, Format, Kind, Listing, Record, Shown, visible};
+use crate::output::{Cell, Column, Details, Format, Kind, Listing, Record, Shown, with_unit};
 use crate::reading::{self, Again, ParamColumns, Training};
 
 /// Of which sweep, how many, and how to print them.
@@ -62,7 +62,7 @@ pub fn run(args: &Args, campaign: &Campaign, out: &mut dyn Write) -> Result<Exit
     let mut rows = reading::all(db, SQL, (sweep.as_str(), args.number), &read)?;
     if rows.is_empty() {
         let help = format!("`bandmaster status {sweep}` says what it is doing");
-        return Err(Failure::say(FailureKind::NotFound, format!("{sweep} has no result yet"), help));
+        return Err(Failure::say(FailureKind::NotFound, format!("{sweep} has no result"), help));
     }
     for row in &mut rows {
         let record = Record::of(&read, row.clone());
@@ -95,8 +95,7 @@ fn page(best: &Record, unit: &str) -> Details {
     let text = |name| best.get(name).readable();
     let mut page = Details::default();
     page.title(text("name"));
-    let unit = if unit.is_empty() { String::new() } else { format!("{} ", visible(unit)) };
-    page.pair("value", format!("{} {} at {unit}{}", text("metric"), text("value"), text("resource")));
+    page.pair("value", format!("{} {} at {}", text("metric"), text("value"), with_unit(&text("resource"), unit)));
     for name in ["params", "seed", "checkpoint"] {
         page.pair(name, best.get(name));
     }

@@ -102,6 +102,11 @@ pub fn readable_bytes(bytes: i64) -> String {
     format!("{size:.1} TiB")
 }
 
+/// A resource with the word that people have for it: `27 (epoch)`.
+pub fn with_unit(resource: &str, unit: &str) -> String {
+    if unit.is_empty() { resource.to_owned() } else { format!("{resource} ({})", visible(unit)) }
+}
+
 /// A configuration in one line: `batch=32 lr=0.0012`; other JSON as it is.
 pub fn readable_params(value: &serde_json::Value) -> String {
     use serde_json::Value;

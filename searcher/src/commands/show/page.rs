@@ -1,6 +1,6 @@
 //! The page that a person reads about a trial.
 
-use crate::output::{Cell, Column, Details, Kind, Record};
+use crate::output::{Cell, Column, Details, Kind, Record, with_unit};
 
 /// Everything about a trial, its attempts in short.
 pub(super) fn trial(trial: &Record) -> Details {
@@ -69,9 +69,8 @@ fn head(page: &mut Details, trial: &Record) {
     let text = |name| trial.get(name).readable();
     page.title(text("name")).pair("state", trial.get("state"));
     if !trial.get("value").is_empty() {
-        let unit = trial.get("unit");
-        let unit = if unit.is_empty() { String::new() } else { format!("{} ", unit.readable()) };
-        page.pair("value", format!("{} {} at {unit}{}", text("metric"), text("value"), text("resource")));
+        let resource = with_unit(&text("resource"), &trial.get("unit").plain());
+        page.pair("value", format!("{} {} at {resource}", text("metric"), text("value")));
     }
     page.pair("place", trial.get("place"));
     let bracket = match trial.get("anchors") {

@@ -4,7 +4,7 @@ use bandmaster_record::SweepId;
 use rusqlite::Connection;
 
 use crate::failure::Failure;
-use crate::output::{Cell, Column, Details, Kind, Record};
+use crate::output::{Cell, Column, Details, Kind, Record, with_unit};
 use crate::reading;
 
 /// Each bracket, as far as it is: `resource` is that of the lowest rung that is not decided.
@@ -74,14 +74,16 @@ pub(super) fn page(db: &Connection, sweep: &SweepId, record: &Record) -> Result<
     let mut page = Details::default();
     page.title(text("sweep"));
     page.pair("phase", format!("{} since {}: {}", text("phase"), text("phase_since"), text("phase_why")));
-    page.pair("method", format!("{}, {} {}, R = {} {}", text("method"), text("goal"), text("metric"), text("max_resource"), text("unit")));
+    let unit = record.get("unit");
+    let resource = |name| with_unit(&text(name), &unit.plain());
+    page.pair("method", format!("{}, {} {}, R = {}", text("method"), text("goal"), text("metric"), resource("max_resource")));
     page.pair("rungs", format!("{} decided", text("rungs")));
     let ahead = format!("{} running, {} waiting for a slot", text("running"), text("waiting"));
     page.pair("segments", format!("{} settled, {ahead}", text("segments")));
     page.pair("trials", format!("{} planned, {} failed", text("trials_planned"), text("failed")));
     page.pair("slots", format!("{} alive, at most {}, {}", text("slots"), text("slots_limit"), text("cluster")));
     if !record.get("best").is_empty() {
-        page.pair("best", format!("{} {} at {}: {}", text("metric"), text("best"), text("best_resource"), text("best_trial")));
+        page.pair("best", format!("{} {} at {}: {}", text("metric"), text("best"), resource("best_resource"), text("best_trial")));
     }
     page.pair("submitted", record.get("submitted_at"));
     page.pair("ended", record.get("ended_at"));
