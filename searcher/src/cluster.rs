@@ -1,7 +1,7 @@
 //! Where slots run, behind one trait: this machine today, Slurm's job arrays next to it.
 //!
 //! A cluster is asked for three things and decides nothing: to start the tasks of an array whose file lies in the
-//! campaign, to say who is alive, and to tell slots to stop. Every implementation passes [`conformance`].
+//! campaign, to say who is alive, and to tell slots to stop.
 
 use std::collections::BTreeMap;
 
