@@ -204,11 +204,20 @@ CREATE TABLE arrays (
     tasks INTEGER NOT NULL,
     job TEXT,
     nonce TEXT NOT NULL,
+    bracket INTEGER,
+    rung INTEGER,
+    task_states TEXT,
+    tick_job TEXT,
     intended_at TEXT NOT NULL,
     submitted_at TEXT,
     ended_at TEXT,
     why TEXT,
     PRIMARY KEY (sweep, "array")
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE calls (
+    command TEXT NOT NULL PRIMARY KEY,
+    calls INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE decisions (

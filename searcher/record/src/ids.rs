@@ -148,6 +148,13 @@ text_id!(
     RequestId, "request"
 );
 
+impl SlotId {
+    /// What makes this run of its task unique: the part behind the last dot, or all of it.
+    pub fn nonce(&self) -> Nonce {
+        Nonce(self.0.rsplit_once('.').map_or(self.0.as_str(), |(_, nonce)| nonce).to_owned())
+    }
+}
+
 /// A sweep: `<name>-<number>`, as in `digits-1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -23,7 +23,7 @@ pub use ids::{
 };
 pub use number::{Number, Param, Params};
 pub use order::{Goal, Standing, rank};
-pub use searcher::{Phase, Ranked, Request, Sealed, SearcherRecord};
+pub use searcher::{Phase, Ranked, Request, Sealed, SearcherRecord, Seen};
 pub use segment::{ArrayFile, Claim, ClusterKind, LineageStep, MetricSource, Offers, Segment, Submission, TrialSettings};
 pub use slot::{Cause, Execution, Host, PassedOver, SlotRecord, Surroundings, Usage};
 pub use units::{Resource, Seconds, Timestamp};

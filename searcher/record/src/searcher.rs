@@ -1,10 +1,12 @@
 //! The records of the searcher's journal: what was observed, asked for, and decided, in the one order there is.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ArrayNo, AttemptRef, Cause, Epoch, Host, JobId, JournalId, Nonce, Number, Params, Record, RequestId, RungNo, SlotId, Submission,
-    SweepId, Timestamp, TrialId,
+    ArrayNo, AttemptRef, Cause, Epoch, Host, JobId, JournalId, Nonce, Number, Params, Record, RequestId, RungNo, Seconds, SlotId,
+    Submission, SweepId, Timestamp, TrialId,
 };
 
 /// What a sweep is doing.
@@ -85,6 +87,25 @@ pub struct Ranked {
     /// Its result; none where it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Number>,
+}
+
+/// What changed about an array's tasks since the cluster was asked last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// How many tasks are in which state, in the cluster's own words, with the reason where tasks wait.
+    pub states: BTreeMap<String, u32>,
+    /// Tasks that are over since the last time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<u32>,
+    /// Those among them that somebody cancelled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cancelled: Vec<u32>,
+    /// Tasks that are missing from a complete listing, for the first time as seen from this host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<u32>,
+    /// Tasks that were over or missing, and are there again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub back: Vec<u32>,
 }
 
 /// One record of the searcher's journal.
@@ -227,6 +248,12 @@ pub enum SearcherRecord {
         nonce: Nonce,
         /// How many tasks.
         tasks: u32,
+        /// Task by task, the attempt that is reserved for it; empty where tasks live from offers.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reserved: Vec<AttemptRef>,
+        /// So many of its tasks run at once; `None` for as many as the cluster runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_once: Option<u32>,
     },
     /// The cluster took an array.
     ArraySubmitted {
@@ -245,6 +272,48 @@ pub enum SearcherRecord {
         array: ArrayNo,
         /// Why.
         why: String,
+    },
+    /// The cluster refused an array for now: a limit of jobs is reached.
+    ArrayRefused {
+        /// The sweep.
+        sweep: SweepId,
+        /// The array. It never runs; what it was to run is intended again under another number.
+        array: ArrayNo,
+        /// The cluster's own words.
+        words: String,
+        /// When the next one may be tried, unless tasks end before.
+        not_before: Timestamp,
+    },
+    /// The job that ticks when the array is over, in case nobody else does; none where the cluster refused it.
+    BackstopSubmitted {
+        /// The sweep.
+        sweep: SweepId,
+        /// The array.
+        array: ArrayNo,
+        /// Its job id.
+        job: Option<JobId>,
+        /// What the cluster said where it refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        words: Option<String>,
+    },
+    /// What the cluster says of an array's tasks changed.
+    ArraySeen {
+        /// The sweep.
+        sweep: SweepId,
+        /// The array.
+        array: ArrayNo,
+        /// What changed.
+        #[serde(flatten)]
+        seen: Seen,
+        /// The host that looked.
+        observer: Host,
+        /// How long it was up by then, suspended time included.
+        uptime: Seconds,
+    },
+    /// How often the cluster's commands were called since the last such record.
+    ClusterCalled {
+        /// Calls by command, and how many ticks made them.
+        calls: BTreeMap<String, u64>,
     },
     /// All tasks of an array are over.
     ArrayEnded {
@@ -275,6 +344,10 @@ impl Record for SearcherRecord {
         "array_intended",
         "array_submitted",
         "array_abandoned",
+        "array_refused",
+        "backstop_submitted",
+        "array_seen",
+        "cluster_called",
         "array_ended",
     ];
 
@@ -301,8 +374,11 @@ impl SearcherRecord {
             | Self::ArrayIntended { sweep, .. }
             | Self::ArraySubmitted { sweep, .. }
             | Self::ArrayAbandoned { sweep, .. }
+            | Self::ArrayRefused { sweep, .. }
+            | Self::BackstopSubmitted { sweep, .. }
+            | Self::ArraySeen { sweep, .. }
             | Self::ArrayEnded { sweep, .. } => Some(sweep),
-            Self::LeaseTaken { .. } | Self::Observed { .. } | Self::Unknown(_) => None,
+            Self::LeaseTaken { .. } | Self::Observed { .. } | Self::ClusterCalled { .. } | Self::Unknown(_) => None,
         }
     }
 }

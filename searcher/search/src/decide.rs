@@ -3,16 +3,33 @@
 //! [`decide`] gives the next decisions as records; the caller journals them, applies them, and asks again until
 //! nothing is left to decide. One kind of decision at a time, so that each is made with all that came before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bandmaster_record::{ArrayNo, AttemptRef, Cause, Nonce, Phase, Ranked, Request, RungNo, SearcherRecord, SlotId, TrialId};
+use bandmaster_record::{ArrayNo, AttemptRef, Cause, Nonce, Phase, Ranked, Request, RungNo, SearcherRecord, SlotId, Timestamp, TrialId};
 
 use crate::state::{FRUITLESS, RungState, Stage, SweepState};
 use crate::{configuration, promote, trial_seed};
 
+/// How slots come by their segments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Slots take one segment after another from the offers; an array is as many slots as have room.
+    #[default]
+    Slots,
+    /// Each rung is an array, and each task of it is reserved for one of the rung's segments.
+    Rungs {
+        /// So many tasks at most in one array.
+        most_tasks: u32,
+    },
+}
+
 /// What the site allows, and what was seen there.
 #[derive(Debug, Clone, Default)]
 pub struct Site {
+    /// How slots come by their segments.
+    pub layout: Layout,
+    /// The time, by this host's clock.
+    pub now: Timestamp,
     /// At most so many slots of this sweep at once.
     pub slots: u32,
     /// Tasks of arrays that have not begun yet but will.
@@ -30,8 +47,8 @@ pub fn decide(state: &SweepState, site: &Site) -> Vec<SearcherRecord> {
     if state.phase.is_over() {
         return ended_arrays(state, site);
     }
-    let steps: [fn(&SweepState, &Site) -> Vec<SearcherRecord>; 9] =
-        [losses, judgements, rungs, creations, grants, finish, ended_arrays, barren, arrays];
+    let steps: [fn(&SweepState, &Site) -> Vec<SearcherRecord>; 10] =
+        [losses, judgements, rungs, creations, grants, finish, cancelled, ended_arrays, barren, arrays];
     steps.iter().map(|step| step(state, site)).find(|decisions| !decisions.is_empty()).unwrap_or_default()
 }
 
@@ -169,9 +186,52 @@ fn barren(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
     vec![SearcherRecord::PhaseChanged { sweep, phase: Phase::Paused, why }]
 }
 
-/// An array of slots for what is on offer, as far as the site has room.
+/// What a person took from the cluster is not put there again before a person says so.
+fn cancelled(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
+    let Some(evidence) = state.cancelled.as_ref().filter(|_| state.phase == Phase::Running) else { return Vec::new() };
+    let sweep = state.sweep.clone();
+    let why = format!("paused: {evidence}; `bandmaster resume {sweep}` submits what is left again");
+    vec![SearcherRecord::PhaseChanged { sweep, phase: Phase::Paused, why }]
+}
+
+/// The next array.
 fn arrays(state: &SweepState, site: &Site) -> Vec<SearcherRecord> {
     let Some(nonce) = site.nonce.clone().filter(|_| state.phase == Phase::Running) else { return Vec::new() };
+    match site.layout {
+        Layout::Slots => slot_array(state, site, nonce),
+        Layout::Rungs { most_tasks } => rung_array(state, site, nonce, most_tasks),
+    }
+}
+
+/// An array for the segments of the most urgent rung that no task is there for.
+fn rung_array(state: &SweepState, site: &Site, nonce: Nonce, most_tasks: u32) -> Vec<SearcherRecord> {
+    let out = state.tasks_out();
+    if state.refused.as_ref().is_some_and(|refused| site.now < refused.not_before && out >= refused.out) || site.slots == 0 {
+        return Vec::new();
+    }
+    let covered = covered(state);
+    let place = |attempt: &AttemptRef| Some((state.trials.get(&attempt.trial)?.bracket, attempt.rung));
+    let mut uncovered = state.open_by_urgency().into_iter().filter(|attempt| !covered.contains(&(attempt.trial, attempt.rung))).peekable();
+    let Some(first) = uncovered.peek().and_then(place) else { return Vec::new() };
+    let most = most_tasks.min(state.most_tasks.unwrap_or(u32::MAX)).max(1);
+    let reserved: Vec<_> = uncovered.filter(|attempt| place(attempt) == Some(first)).take(most as usize).collect();
+    let tasks = reserved.len() as u32;
+    let at_once = (site.slots < u32::MAX).then(|| {
+        let taken: u32 = state.arrays.values().map(|array| array.out().min(array.at_once.unwrap_or(u32::MAX))).sum();
+        site.slots.saturating_sub(taken).clamp(1, tasks)
+    });
+    let array = ArrayNo(state.last_array.0 + 1);
+    vec![SearcherRecord::ArrayIntended { sweep: state.sweep.clone(), array, nonce, tasks, reserved, at_once }]
+}
+
+/// The segments for which a task is there that is not over.
+fn covered(state: &SweepState) -> BTreeSet<(TrialId, RungNo)> {
+    let tasks = state.arrays.values().flat_map(|array| (0..).zip(&array.reserved).filter(|(task, _)| !array.over.contains(task)));
+    tasks.map(|(_, attempt)| (attempt.trial, attempt.rung)).collect()
+}
+
+/// An array of slots for what is on offer, as far as the site has room.
+fn slot_array(state: &SweepState, site: &Site, nonce: Nonce) -> Vec<SearcherRecord> {
     if state.arrays.values().any(|array| array.job.is_none()) {
         return Vec::new();
     }
@@ -182,7 +242,8 @@ fn arrays(state: &SweepState, site: &Site) -> Vec<SearcherRecord> {
     if tasks == 0 {
         return Vec::new();
     }
-    vec![SearcherRecord::ArrayIntended { sweep: state.sweep.clone(), array: ArrayNo(state.last_array.0 + 1), nonce, tasks }]
+    let array = ArrayNo(state.last_array.0 + 1);
+    vec![SearcherRecord::ArrayIntended { sweep: state.sweep.clone(), array, nonce, tasks, reserved: Vec::new(), at_once: None }]
 }
 
 /// Arrays of which nothing runs and nothing will.
@@ -192,7 +253,7 @@ fn ended_arrays(state: &SweepState, site: &Site) -> Vec<SearcherRecord> {
     state
         .arrays
         .iter()
-        .filter(|(array, known)| known.job.is_some() && !lives(array))
+        .filter(|(array, known)| known.job.is_some() && known.out() == 0 && !lives(array))
         .map(|(array, _)| SearcherRecord::ArrayEnded { sweep: state.sweep.clone(), array: *array })
         .collect()
 }

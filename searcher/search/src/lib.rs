@@ -17,7 +17,7 @@ mod space;
 mod state;
 
 pub use check::RESERVED_NAMES;
-pub use decide::{Site, decide, respond};
+pub use decide::{Layout, Site, decide, respond};
 pub use domain::Domain;
 pub use fault::{Fault, SpaceMistake};
 pub use grid::GridError;
@@ -26,4 +26,4 @@ pub use method::{Counts, Method, MethodMistake, Spec};
 pub use promotion::promote;
 pub use sampler::{configuration, trial_seed};
 pub use space::{Parameter, Space};
-pub use state::{ArrayState, BracketState, FRUITLESS, Progress, RungState, SlotState, Stage, SweepState, TrialState};
+pub use state::{ArrayState, BracketState, FRUITLESS, Progress, Refused, RungState, SlotState, Stage, SweepState, TrialState};

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bandmaster_record::{
     ArrayNo, AttemptNo, AttemptRef, Cause, Grant, Host, JobId, LineageStep, Nonce, Number, Phase, Resource, RungNo, SearcherRecord,
-    Seconds, Segment, SlotId, SlotRecord, Standing, SweepId, TrialId, rank,
+    Seconds, Seen, Segment, SlotId, SlotRecord, Standing, SweepId, Timestamp, TrialId, rank,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,12 @@ pub struct SweepState {
     pub arrays: BTreeMap<ArrayNo, ArrayState>,
     /// Arrays in a row of which no slot ever opened its journal.
     pub barren: u32,
+    /// What the cluster's last refusals say about the next submission.
+    pub refused: Option<Refused>,
+    /// So many tasks at most go into an array, where the cluster refused larger ones.
+    pub most_tasks: Option<u32>,
+    /// What somebody cancelled behind the searcher's back, in a sentence: nothing is submitted until a person says so.
+    pub cancelled: Option<String>,
     /// The number of the last array.
     pub last_array: ArrayNo,
     /// How many trials were created: the next one's number.
@@ -168,6 +174,43 @@ pub struct ArrayState {
     pub job: Option<JobId>,
     /// Whether a slot of it has opened its journal.
     pub began: bool,
+    /// Task by task, the attempt that is reserved for it; empty where its tasks live from offers.
+    pub reserved: Vec<AttemptRef>,
+    /// So many of its tasks run at once; `None` for as many as the cluster runs.
+    pub at_once: Option<u32>,
+    /// Whether the job that ticks at its end was submitted, or refused.
+    pub backed: bool,
+    /// Whether it was told to stop: tasks that are cancelled then are no surprise.
+    pub stopped: bool,
+    /// How many tasks are in which state, as the cluster said last.
+    pub states: BTreeMap<String, u32>,
+    /// Tasks that are over, as far as the cluster said.
+    pub over: BTreeSet<u32>,
+    /// Tasks that are missing from complete listings: since when, by the clock of each host that looked.
+    pub silent: BTreeMap<u32, Vec<(Host, Seconds)>>,
+}
+
+impl ArrayState {
+    /// Tasks that run or may still run, where they have reservations.
+    pub fn out(&self) -> u32 {
+        self.reserved.len().saturating_sub(self.over.len()) as u32
+    }
+
+    /// Since when a task is missing, by the clock of that host.
+    pub fn silent_since(&self, task: u32, observer: &Host) -> Option<Seconds> {
+        self.silent.get(&task)?.iter().find(|(host, _)| host == observer).map(|(_, since)| *since)
+    }
+}
+
+/// The cluster refused an array, since it has too many jobs of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// How many times in a row.
+    pub times: u32,
+    /// The next one is not tried before, unless a task ends.
+    pub not_before: Timestamp,
+    /// How many tasks were out then.
+    pub out: u32,
 }
 
 impl SweepState {
@@ -190,6 +233,9 @@ impl SweepState {
             slots: BTreeMap::new(),
             arrays: BTreeMap::new(),
             barren: 0,
+            refused: None,
+            most_tasks: None,
+            cancelled: None,
             last_array: ArrayNo(0),
             created: 0,
             failed: 0,
@@ -295,16 +341,29 @@ impl SweepState {
             SearcherRecord::PhaseChanged { phase, .. } => {
                 self.phase = *phase;
                 self.barren = 0;
+                self.refused = None;
+                self.cancelled = None;
+                if *phase != Phase::Running {
+                    self.arrays.values_mut().for_each(|array| array.stopped = true);
+                }
             }
-            SearcherRecord::ArrayIntended { array, nonce, tasks, .. } => {
+            SearcherRecord::ArrayIntended { array, nonce, tasks, reserved, at_once, .. } => {
                 self.last_array = self.last_array.max(*array);
-                self.arrays.insert(*array, ArrayState { nonce: nonce.clone(), tasks: *tasks, job: None, began: false });
+                self.arrays.insert(*array, ArrayState::intended(nonce.clone(), *tasks, reserved.clone(), *at_once));
             }
             SearcherRecord::ArraySubmitted { array, job, .. } => {
                 if let Some(array) = self.arrays.get_mut(array) {
                     array.job = Some(job.clone());
+                    self.refused = None;
                 }
             }
+            SearcherRecord::ArrayRefused { array, not_before, .. } => self.array_refused(*array, *not_before),
+            SearcherRecord::BackstopSubmitted { array, .. } => {
+                if let Some(array) = self.arrays.get_mut(array) {
+                    array.backed = true;
+                }
+            }
+            SearcherRecord::ArraySeen { array, seen, observer, uptime, .. } => self.array_seen(*array, seen, observer, *uptime),
             SearcherRecord::ArrayAbandoned { array, .. } => {
                 self.arrays.remove(array);
             }
@@ -317,19 +376,27 @@ impl SweepState {
             | SearcherRecord::SweepSubmitted { .. }
             | SearcherRecord::RequestTaken { .. }
             | SearcherRecord::Observed { .. }
+            | SearcherRecord::ClusterCalled { .. }
             | SearcherRecord::Unknown(_) => {}
         }
     }
 
     /// Takes one record of a slot's journal, when the searcher has observed it.
     pub fn slot(&mut self, slot: &SlotId, record: &SlotRecord) {
+        // Who writes is not missing.
+        if let Some(SlotState { array, task, .. }) = self.slots.get(slot)
+            && let Some(array) = self.arrays.get_mut(array)
+        {
+            array.silent.remove(task);
+        }
         match record {
-            SlotRecord::SlotStarted { array, task, host, pid, start_time, .. } => {
+            SlotRecord::SlotStarted { array, job, task, host, pid, start_time, .. } => {
                 let started =
                     SlotState { array: *array, task: *task, host: host.clone(), pid: *pid, start_time: *start_time, running: None };
-                if let Some(array) = self.arrays.get_mut(array) {
-                    array.began = true;
-                }
+                // A task that somebody put back into the queue after its array was over: it is watched until its end.
+                let array = self.arrays.entry(*array).or_insert_with(|| ArrayState::intended(slot.nonce(), 1, Vec::new(), None));
+                array.job.get_or_insert_with(|| job.clone());
+                array.began = true;
                 self.barren = 0;
                 self.slots.insert(slot.clone(), started);
             }
@@ -393,6 +460,43 @@ impl SweepState {
         self.open.remove(attempt);
     }
 
+    /// Too many jobs of ours: later, and where none was out that could end, fewer at once.
+    fn array_refused(&mut self, array: ArrayNo, not_before: Timestamp) {
+        let Some(refused) = self.arrays.remove(&array) else { return };
+        let out = self.tasks_out();
+        if out == 0 {
+            self.most_tasks = Some((refused.tasks / 2).max(1));
+        }
+        let times = self.refused.as_ref().map_or(0, |refused| refused.times).saturating_add(1);
+        self.refused = Some(Refused { times, not_before, out });
+    }
+
+    fn array_seen(&mut self, number: ArrayNo, seen: &Seen, observer: &Host, uptime: Seconds) {
+        let Some(array) = self.arrays.get_mut(&number) else { return };
+        array.states.clone_from(&seen.states);
+        for task in &seen.back {
+            array.over.remove(task);
+            array.silent.remove(task);
+        }
+        for task in &seen.silent {
+            array.silent.entry(*task).or_default().push((observer.clone(), uptime));
+        }
+        for task in &seen.over {
+            array.over.insert(*task);
+            array.silent.remove(task);
+        }
+        if !array.stopped && !seen.cancelled.is_empty() && self.phase == Phase::Running {
+            let (job, count) = (array.job.as_ref().map(JobId::as_str).unwrap_or_default(), seen.cancelled.len());
+            let tasks = if count == 1 { "1 task was".to_owned() } else { format!("{count} tasks were") };
+            self.cancelled = Some(format!("{tasks} cancelled outside of Bandmaster, of array {number} (job {job})"));
+        }
+    }
+
+    /// Tasks with a reservation that run or may still run.
+    pub fn tasks_out(&self) -> u32 {
+        self.arrays.values().map(ArrayState::out).sum()
+    }
+
     fn slot_over(&mut self, slot: &SlotId, cause: Cause, evidence: &str) {
         let Some(running) = self.slots.remove(slot).and_then(|state| state.running) else { return };
         if self.current(&running).is_some() {
@@ -442,6 +546,24 @@ impl SweepState {
                 state.climb();
                 self.ready.insert(*trial);
             }
+        }
+    }
+}
+
+impl ArrayState {
+    fn intended(nonce: Nonce, tasks: u32, reserved: Vec<AttemptRef>, at_once: Option<u32>) -> Self {
+        Self {
+            nonce,
+            tasks,
+            job: None,
+            began: false,
+            reserved,
+            at_once,
+            backed: false,
+            stopped: false,
+            states: BTreeMap::new(),
+            over: BTreeSet::new(),
+            silent: BTreeMap::new(),
         }
     }
 }

@@ -44,10 +44,12 @@ pub(crate) fn searcher(db: &Connection, epoch: Epoch, envelope: &Envelope<Search
             let sql = "UPDATE sweeps SET phase = ?2, phase_why = ?3, phase_since = ?4, ended_at = ?5 WHERE sweep = ?1";
             run(db, sql, params![sweep.as_str(), phase.as_str(), why, at, phase.is_over().then_some(&at)])
         }
-        R::ArrayIntended { sweep, array, nonce, tasks } => {
-            let sql =
-                "INSERT OR IGNORE INTO arrays (sweep, \"array\", state, tasks, nonce, intended_at) VALUES (?1, ?2, 'intended', ?3, ?4, ?5)";
-            run(db, sql, params![sweep.as_str(), array.0, tasks, nonce.as_str(), at])
+        R::ArrayIntended { sweep, array, nonce, tasks, reserved, .. } => {
+            let sql = "INSERT OR IGNORE INTO arrays (sweep, \"array\", state, tasks, nonce, bracket, rung, intended_at)
+                VALUES (?1, ?2, 'intended', ?3, ?4, (SELECT bracket FROM trials WHERE sweep = ?1 AND trial = ?5), ?6, ?7)";
+            let first = reserved.first();
+            let (trial, rung) = (first.map(|attempt| attempt.trial.0), first.map(|attempt| attempt.rung.0));
+            run(db, sql, params![sweep.as_str(), array.0, tasks, nonce.as_str(), trial, rung, at])
         }
         R::ArraySubmitted { sweep, array, job } => {
             let sql = "UPDATE arrays SET state = CASE state WHEN 'intended' THEN 'submitted' ELSE state END, job = ?3, submitted_at = ?4
@@ -57,6 +59,22 @@ pub(crate) fn searcher(db: &Connection, epoch: Epoch, envelope: &Envelope<Search
         R::ArrayAbandoned { sweep, array, why } => {
             let sql = "UPDATE arrays SET state = 'abandoned', ended_at = ?3, why = ?4 WHERE sweep = ?1 AND \"array\" = ?2";
             run(db, sql, params![sweep.as_str(), array.0, at, why])
+        }
+        R::ArrayRefused { sweep, array, words, .. } => {
+            let sql = "UPDATE arrays SET state = 'refused', ended_at = ?3, why = ?4 WHERE sweep = ?1 AND \"array\" = ?2";
+            run(db, sql, params![sweep.as_str(), array.0, at, words])
+        }
+        R::BackstopSubmitted { sweep, array, job, words } => {
+            let sql = "UPDATE arrays SET tick_job = ?3, why = coalesce(why, ?4) WHERE sweep = ?1 AND \"array\" = ?2";
+            run(db, sql, params![sweep.as_str(), array.0, job.as_ref().map(|job| job.as_str()), words])
+        }
+        R::ArraySeen { sweep, array, seen, .. } => {
+            let sql = "UPDATE arrays SET task_states = ?3 WHERE sweep = ?1 AND \"array\" = ?2";
+            run(db, sql, params![sweep.as_str(), array.0, json(&seen.states)])
+        }
+        R::ClusterCalled { calls } => {
+            let sql = "INSERT INTO calls (command, calls) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET calls = calls + excluded.calls";
+            calls.iter().try_for_each(|(command, calls)| run(db, sql, params![command, int(*calls)]))
         }
         R::ArrayEnded { sweep, array } => {
             let sql = "UPDATE arrays SET state = 'ended', ended_at = ?3 WHERE sweep = ?1 AND \"array\" = ?2";

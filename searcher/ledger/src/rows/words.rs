@@ -1,6 +1,6 @@
 //! What the searcher recorded, in words. Each record but `observed` is a row of `decisions` with one sentence.
 
-use bandmaster_record::{AttemptRef, Cause, Number, Ranked, Request, RungNo, SearcherRecord, SlotId, SweepId, TrialId};
+use bandmaster_record::{ArrayNo, AttemptRef, Cause, Number, Ranked, Request, RungNo, SearcherRecord, Seen, SlotId, SweepId, TrialId};
 use serde_json::json;
 
 /// So many trials are named in a sentence; the details name all.
@@ -29,11 +29,11 @@ impl Words {
     }
 }
 
-/// Nothing for `observed`, which orders and decides nothing.
+/// Nothing for `observed` and `cluster_called`, which decide nothing.
 pub(super) fn words(record: &SearcherRecord) -> Option<Words> {
     use SearcherRecord as R;
     Some(match record {
-        R::Observed { .. } => return None,
+        R::Observed { .. } | R::ClusterCalled { .. } => return None,
         R::LeaseTaken { epoch, host, pid, version, .. } => {
             Words::new("lease_taken", format!("bandmaster {version} on {}, process {pid}, held the lease {epoch}", host.name))
         }
@@ -81,6 +81,17 @@ pub(super) fn words(record: &SearcherRecord) -> Option<Words> {
         }
         R::ArraySubmitted { array, job, .. } => Words::new("array_submitted", format!("array {array} is job {job}")),
         R::ArrayAbandoned { array, why, .. } => Words::new("array_abandoned", format!("array {array} will not run: {why}")),
+        R::ArrayRefused { array, words, .. } => {
+            Words::new("array_refused", format!("the cluster refused array {array} for now, and it is tried again later: {words}"))
+        }
+        R::BackstopSubmitted { array, job: Some(job), .. } => {
+            Words::new("backstop_submitted", format!("job {job} ticks when array {array} is over"))
+        }
+        R::BackstopSubmitted { array, words, .. } => {
+            let why = words.as_deref().unwrap_or("the cluster did not say why");
+            Words::new("backstop_submitted", format!("no job ticks when array {array} is over: {why}"))
+        }
+        R::ArraySeen { array, seen, observer, .. } => array_seen(*array, seen, &observer.name),
         R::ArrayEnded { array, .. } => Words::new("array_ended", format!("all tasks of array {array} are over")),
         R::Unknown(kept) => {
             let kind = kept.get("kind").and_then(serde_json::Value::as_str).unwrap_or("unknown");
@@ -92,6 +103,20 @@ pub(super) fn words(record: &SearcherRecord) -> Option<Words> {
 
 fn slot_gone(slot: &SlotId, cause: Cause, evidence: &str) -> Words {
     Words::new("slot_gone", format!("slot {slot} is gone ({}): {evidence}", cause.as_str()))
+}
+
+fn array_seen(array: ArrayNo, seen: &Seen, observer: &str) -> Words {
+    let states: Vec<String> = seen.states.iter().map(|(state, tasks)| format!("{tasks} {state}")).collect();
+    let mut sentence = format!("tasks of array {array}: {}", if states.is_empty() { "none listed".to_owned() } else { states.join(", ") });
+    for (tasks, what) in
+        [(&seen.over, "now over"), (&seen.cancelled, "of these cancelled"), (&seen.silent, "missing from the listing"), (&seen.back, "back")]
+    {
+        if !tasks.is_empty() {
+            sentence.push_str(&format!("; {} {what}", tasks.len()));
+        }
+    }
+    sentence.push_str(&format!(" (seen from {observer})"));
+    Words { details: Some(json!(seen).to_string()), ..Words::new("array_seen", sentence) }
 }
 
 fn rung_decided(sweep: &SweepId, bracket: u32, rung: RungNo, keep: u32, ranking: &[Ranked], promoted: &[TrialId]) -> Words {
