@@ -191,6 +191,8 @@ impl Machine {
         let why = match why {
             StopReason::Asked => "it was asked to stop",
             StopReason::TimeLimit => "its time was over",
+            StopReason::Preempted => "its node was taken for another job",
+            StopReason::Cancelled => "its job was cancelled in Slurm",
         };
         if killed {
             format!("{why}, did not leave within {} s and was killed", self.rules.grace.as_secs_f64())

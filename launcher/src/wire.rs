@@ -83,10 +83,14 @@ pub struct Start {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
-    /// A person or the scheduler asked.
+    /// A person asked: pause, cancel, drain, Ctrl-C.
     Asked,
-    /// The segment's time is over.
+    /// The segment's time is over, or its job's.
     TimeLimit,
+    /// The scheduler takes the nodes for another job.
+    Preempted,
+    /// Somebody cancelled the job, behind the searcher's back.
+    Cancelled,
 }
 
 impl StopReason {
@@ -95,6 +99,8 @@ impl StopReason {
         match self {
             Self::Asked => Cause::Stopped,
             Self::TimeLimit => Cause::TimeLimit,
+            Self::Preempted => Cause::Preempted,
+            Self::Cancelled => Cause::Cancelled,
         }
     }
 }

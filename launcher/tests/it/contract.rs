@@ -8,7 +8,7 @@ use crate::world::{World, again, bash, segment};
 
 const CONTRACT: &str = include_str!("../../../docs/contract.md");
 
-const CAUSES: [Cause; 11] = [
+const CAUSES: [Cause; 12] = [
     Cause::Completed,
     Cause::NoResult,
     Cause::WrongExit,
@@ -17,6 +17,7 @@ const CAUSES: [Cause; 11] = [
     Cause::TimeLimit,
     Cause::Stopped,
     Cause::Preempted,
+    Cause::Cancelled,
     Cause::NodeFailure,
     Cause::CannotStart,
     Cause::Lost,

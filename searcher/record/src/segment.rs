@@ -50,6 +50,9 @@ pub struct TrialSettings {
     /// GPUs of one trial.
     #[serde(default)]
     pub gpus: u32,
+    /// Cores of one trial, all its ranks together; 0 for what its slot has.
+    #[serde(default)]
+    pub cpus: u32,
 }
 
 /// Up to which grant the checkpoints of one rung may be resumed.

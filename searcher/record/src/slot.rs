@@ -35,6 +35,8 @@ pub enum Cause {
     Stopped,
     /// The scheduler took its nodes for another job.
     Preempted,
+    /// Somebody cancelled its job, behind the searcher's back.
+    Cancelled,
     /// A node failed under it.
     NodeFailure,
     /// Its program could not be started.
@@ -58,6 +60,7 @@ impl Cause {
             Self::TimeLimit => "time_limit",
             Self::Stopped => "stopped",
             Self::Preempted => "preempted",
+            Self::Cancelled => "cancelled",
             Self::NodeFailure => "node_failure",
             Self::CannotStart => "cannot_start",
             Self::Lost => "lost",
@@ -67,7 +70,7 @@ impl Cause {
 
     /// Whether an attempt that ended so costs no retry, as long as attempts advance.
     pub fn is_free(self) -> bool {
-        matches!(self, Self::TimeLimit | Self::Stopped | Self::Preempted | Self::NodeFailure | Self::Lost)
+        matches!(self, Self::TimeLimit | Self::Stopped | Self::Preempted | Self::Cancelled | Self::NodeFailure | Self::Lost)
     }
 }
 

@@ -111,6 +111,7 @@ mod tests {
             stop_grace: Seconds(30.0),
             checkpoint_interval: None,
             gpus: 0,
+            cpus: 1,
         }
     }
 

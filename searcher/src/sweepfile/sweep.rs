@@ -69,14 +69,31 @@ pub struct TrialTemplate {
     pub checkpoint_interval: Option<Seconds>,
     /// GPUs of one trial.
     pub gpus: u32,
+    /// Cores of one trial, all its ranks together.
+    #[serde(default)]
+    pub cpus: u32,
 }
 
 impl TrialTemplate {
     /// The settings of trials that run in `directory`, which is absolute.
     pub fn to_settings(&self, directory: impl Into<String>) -> TrialSettings {
-        let Self { command, setup, environment, metric, source, time, stop_signal, stop_grace, checkpoint_interval, gpus } = self.clone();
+        let Self { command, setup, environment, metric, source, time, stop_signal, stop_grace, checkpoint_interval, gpus, cpus } =
+            self.clone();
         let directory = directory.into();
-        TrialSettings { command, setup, environment, directory, metric, source, time, stop_signal, stop_grace, checkpoint_interval, gpus }
+        TrialSettings {
+            command,
+            setup,
+            environment,
+            directory,
+            metric,
+            source,
+            time,
+            stop_signal,
+            stop_grace,
+            checkpoint_interval,
+            gpus,
+            cpus,
+        }
     }
 }
 
@@ -184,18 +201,20 @@ fn sweep(root: &Section<'_>, defaults: &Defaults) -> Option<SweepFile> {
         together::warn(used, &command.place, &objective, &ladder, &space, &trial, mistakes);
     }
     let checkpoint = checkpoint.unwrap_or_default().settings(&defaults.checkpoint);
+    let resources = Resources {
+        gpus: trial.gpus.as_ref().map_or(0, |at| at.value),
+        ranks,
+        ranks_per_node: trial.ranks_per_node,
+        cpus_per_rank: trial.cpus_per_rank.unwrap_or(1),
+        memory_per_rank: trial.memory_per_rank,
+    };
+    let cpus = resources.cpus_per_rank.saturating_mul(resources.ranks);
     Some(SweepFile {
         name: name?.value,
         search: spec,
         unit: method.unit,
-        resources: Resources {
-            gpus: trial.gpus.as_ref().map_or(0, |at| at.value),
-            ranks,
-            ranks_per_node: trial.ranks_per_node,
-            cpus_per_rank: trial.cpus_per_rank.unwrap_or(1),
-            memory_per_rank: trial.memory_per_rank,
-        },
-        trial: template(trial, objective, checkpoint.interval)?,
+        resources,
+        trial: template(trial, objective, checkpoint.interval, cpus)?,
         checkpoint,
         slurm: slurm.unwrap_or_default().settings(&defaults.slurm),
         ladder,
@@ -239,7 +258,7 @@ fn no_ladder(error: &LadderError, root: &Section<'_>, method: &Section<'_>) {
     root.mistakes.wrong(&place, message, help);
 }
 
-fn template(trial: TrialSection, objective: Objective, checkpoint_interval: Option<Seconds>) -> Option<TrialTemplate> {
+fn template(trial: TrialSection, objective: Objective, checkpoint_interval: Option<Seconds>, cpus: u32) -> Option<TrialTemplate> {
     Some(TrialTemplate {
         command: command::plain(&trial.command?.value),
         setup: trial.setup.unwrap_or_default(),
@@ -251,5 +270,6 @@ fn template(trial: TrialSection, objective: Objective, checkpoint_interval: Opti
         stop_grace: trial.stop_grace.unwrap_or(STOP_GRACE),
         checkpoint_interval,
         gpus: trial.gpus.map_or(0, |at| at.value),
+        cpus,
     })
 }
