@@ -24,13 +24,15 @@ pub struct CampaignFile {
     pub lease_takeover: Seconds,
     /// Two listings of the cluster without a job, so far apart, are evidence that it is gone.
     pub lost_after: Seconds,
+    /// How often Slurm is asked by `run` and `serve` when nothing else calls for a tick.
+    pub poll: Seconds,
     /// For its sweeps.
     pub defaults: Defaults,
 }
 
 impl Default for CampaignFile {
     fn default() -> Self {
-        Self { lease_takeover: Seconds(120.0), lost_after: Seconds(60.0), defaults: Defaults::default() }
+        Self { lease_takeover: Seconds(120.0), lost_after: Seconds(60.0), poll: Seconds(15.0), defaults: Defaults::default() }
     }
 }
 
@@ -81,6 +83,7 @@ fn read(root: &Section<'_>) -> CampaignFile {
     CampaignFile {
         lease_takeover: seconds("lease_takeover", otherwise.lease_takeover),
         lost_after: seconds("lost_after", otherwise.lost_after),
+        poll: seconds("poll", otherwise.poll),
         defaults: Defaults {
             trial,
             checkpoint: root

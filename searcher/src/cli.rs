@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{ask, best, ledger, logs, metrics, rungs, show, status, submit, trials};
+use crate::commands::{ask, best, ledger, logs, metrics, rungs, show, status, submit, tick, trials};
 
 /// Hyperparameter sweeps for people who have a Slurm account, or a machine, and nothing else.
 ///
@@ -63,7 +63,7 @@ pub enum Verb {
     /// Tick until told to stop
     Serve,
     /// One step: observe, decide, act
-    Tick,
+    Tick(tick::Args),
     /// Stop what runs at a checkpoint, and start nothing
     Pause(ask::Args),
     /// Go on with a paused sweep

@@ -1,13 +1,14 @@
 //! Where slots run, behind one trait: this machine today, Slurm's job arrays next to it.
 //!
 //! A cluster is asked for three things and decides nothing: to start the tasks of an array whose file lies in the
-//! campaign, to say who is alive, and to tell slots to stop.
+//! campaign, to say who is alive, and to tell slots to stop. One conformance suite holds all of them to this contract.
 
 use std::collections::BTreeMap;
 
 use bandmaster_journal::{Campaign, FileError};
-use bandmaster_record::{ArrayFile, ArrayNo, Cause, ClusterKind, JobId, SlotId, SweepId};
-use bandmaster_search::{ArrayState, SlotState};
+use bandmaster_record::{ArrayFile, ArrayNo, Cause, ClusterKind, JobId, Seen, SlotId, SweepId};
+
+use crate::live::Live;
 
 pub mod local;
 
@@ -25,20 +26,15 @@ pub enum ClusterError {
     /// A file in the campaign could not be written or read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The cluster is away or refuses; trying again may help.
-    #[error("{0}")]
+    /// It does not answer, and what was asked may have been done or not.
+    #[error("the cluster does not answer: {0}")]
+    Away(String),
+    /// It holds too many jobs of ours already; nothing was submitted.
+    #[error("the cluster takes no more jobs for now: {0}")]
+    Limit(String),
+    /// It will never take such a job; nothing was submitted.
+    #[error("the cluster refuses such a job: {0}")]
     Refused(String),
-}
-
-/// What a cluster is asked about one sweep.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// The sweep.
-    pub sweep: &'a SweepId,
-    /// Its arrays that are not over.
-    pub arrays: &'a BTreeMap<ArrayNo, ArrayState>,
-    /// Its slots whose journals are open.
-    pub slots: &'a BTreeMap<SlotId, SlotState>,
 }
 
 /// A slot that is no more.
@@ -55,12 +51,14 @@ pub struct Gone {
 /// What a cluster knows of one sweep's tasks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// Tasks that have not begun but will.
+    /// Tasks without reservations that have not begun but will.
     pub starting: BTreeMap<ArrayNo, u32>,
     /// Slots of which there is positive evidence that they are no more.
     pub gone: Vec<Gone>,
-    /// Slots that cannot be seen from here, on which hosts: they are neither alive nor dead.
-    pub out_of_sight: BTreeMap<String, u32>,
+    /// Arrays about which something changed since it was recorded last.
+    pub seen: BTreeMap<ArrayNo, Seen>,
+    /// Arrays whose submission was not recorded, and that the cluster has.
+    pub adopted: BTreeMap<ArrayNo, JobId>,
 }
 
 /// Where slots run.
@@ -68,16 +66,20 @@ pub trait Cluster {
     /// Which one.
     fn kind(&self) -> ClusterKind;
 
-    /// How many slots of such trials may run at once.
-    fn slots(&self, gpus: u32, cores: u32) -> u32;
+    /// Says who is alive, of all these sweeps in one look. A sweep that is missing in the answer is unchanged.
+    fn survey(&mut self, sweeps: &[&Live]) -> Result<BTreeMap<SweepId, Survey>, ClusterError>;
 
     /// Starts the tasks of an array. Its file is written; a task that finds another owner runs nothing, so that a
     /// submission that is repeated or comes late does no harm.
-    fn submit(&mut self, campaign: &Campaign, array: &ArrayFile, asked: Asked<'_>) -> Result<JobId, ClusterError>;
+    fn submit(&mut self, campaign: &Campaign, array: &ArrayFile, live: &Live) -> Result<JobId, ClusterError>;
 
-    /// Says who is alive.
-    fn survey(&mut self, asked: Asked<'_>) -> Result<Survey, ClusterError>;
+    /// Submits what ticks when the array is over; `None` where the cluster needs no such thing.
+    fn backstop(&mut self, campaign: &Campaign, array: ArrayNo, live: &Live) -> Result<Option<JobId>, ClusterError>;
 
-    /// Tells slots to stop at a checkpoint and end. Telling them again changes nothing.
-    fn stop(&mut self, asked: Asked<'_>) -> Result<(), ClusterError>;
+    /// Tells the sweep's slots to stop at a checkpoint and end, and takes back what has not begun. Telling them again
+    /// changes nothing.
+    fn stop(&mut self, live: &Live) -> Result<(), ClusterError>;
+
+    /// How often each of the cluster's commands was called since this was asked last.
+    fn calls(&mut self) -> BTreeMap<String, u64>;
 }

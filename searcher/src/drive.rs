@@ -1,11 +1,12 @@
 //! Ticks one after another, for as long as somebody waits for them.
 //!
-//! A tick is due when somebody left a file in `wanted/`, and once a second to see who is still alive. While enough is
+//! A tick is due when somebody left a file in `wanted/`, and now and then to see who is still alive: on this machine once
+//! a second, on Slurm as often as the campaign says, since all of a site's users ask the same controller. While enough is
 //! on offer nobody waits for a decision, and ticks are spaced so that the searcher stays cheap.
 
 use std::time::{Duration, Instant};
 
-use bandmaster_record::Phase;
+use bandmaster_record::{ClusterKind, Phase};
 use tokio::time::sleep;
 
 use crate::failure::Failure;
@@ -13,7 +14,7 @@ use crate::tick::{Searcher, Ticked, wanted};
 
 /// How often `wanted/` is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-/// The longest pause between ticks.
+/// The longest pause between ticks while all slots are on this machine.
 const ALIVE: Duration = Duration::from_secs(1);
 /// The pause between ticks that nobody waits for.
 const SPACED: Duration = Duration::from_millis(250);
@@ -32,17 +33,24 @@ pub struct Driver {
     searcher: Searcher,
     last: Option<Instant>,
     again: bool,
+    /// What a cluster said that did not answer in the last tick.
+    away: Option<String>,
 }
 
 impl Driver {
     /// Drives with that searcher.
     pub fn new(searcher: Searcher) -> Self {
-        Self { searcher, last: None, again: false }
+        Self { searcher, last: None, again: false, away: None }
     }
 
     /// What ticks.
     pub fn searcher(&mut self) -> &mut Searcher {
         &mut self.searcher
+    }
+
+    /// What a cluster said that did not answer in the last tick.
+    pub fn away(&self) -> Option<&str> {
+        self.away.as_deref()
     }
 
     /// Waits until a tick is due, and ticks.
@@ -53,8 +61,9 @@ impl Driver {
         let ticked = self.searcher.tick()?;
         self.last = Some(Instant::now());
         Ok(match ticked {
-            Ticked::Done { again, .. } => {
+            Ticked::Done { again, away, .. } => {
                 self.again = again;
+                self.away = away;
                 Round::Ticked
             }
             Ticked::Held(held) => {
@@ -68,13 +77,20 @@ impl Driver {
     fn is_due(&self) -> Result<bool, Failure> {
         let Some(last) = self.last else { return Ok(true) };
         let since = last.elapsed();
-        if since >= ALIVE {
+        let on_slurm = self.is_on_slurm();
+        if since >= if on_slurm { self.searcher.poll() } else { ALIVE } {
             return Ok(true);
         }
-        if since < SPACED && !self.somebody_waits() {
+        // Several slots may end within a second; one listing shows them all.
+        if since < if on_slurm { ALIVE } else { SPACED } && (on_slurm || !self.somebody_waits()) {
             return Ok(false);
         }
         Ok(self.again || !wanted(self.searcher.campaign())?.is_empty())
+    }
+
+    /// Whether a cluster is asked that others ask too.
+    fn is_on_slurm(&self) -> bool {
+        self.searcher.sweeps().is_some_and(|sweeps| sweeps.iter().any(|live| live.cluster == ClusterKind::Slurm))
     }
 
     /// Whether slots may be without work, or a sweep is about to end.

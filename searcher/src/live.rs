@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 
 use bandmaster_record::{ClusterKind, Envelope, SearcherRecord, SlotId, SlotRecord, SweepId, TrialSettings};
-use bandmaster_search::{Spec, SweepState};
+use bandmaster_search::{Layout, Spec, SweepState};
 use serde::{Deserialize, Serialize};
+
+use crate::sweepfile::{Resources, SlurmSettings};
+
+/// Slurm's default: MaxArraySize is 1001, and the highest index is one less.
+const MOST_TASKS: u32 = 1000;
 
 /// One live sweep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +22,22 @@ pub struct Live {
     pub cluster: ClusterKind,
     /// At most so many slots at once.
     pub slots: u32,
+    /// What sbatch is told.
+    pub slurm: SlurmSettings,
+    /// What one trial needs.
+    pub resources: Resources,
+    /// So many tasks at most in one array, where the cluster has arrays.
+    pub most_tasks: Option<u32>,
+}
+
+impl Live {
+    /// How slots come by their segments.
+    pub fn layout(&self) -> Layout {
+        match (self.cluster, self.most_tasks) {
+            (ClusterKind::Local, _) => Layout::Slots,
+            (ClusterKind::Slurm, most_tasks) => Layout::Rungs { most_tasks: most_tasks.unwrap_or(MOST_TASKS) },
+        }
+    }
 }
 
 /// What [`Live`] needs of a `sweep_submitted` record's spec.
@@ -24,6 +45,8 @@ pub struct Live {
 struct Submitted {
     search: Spec,
     trial: TrialSettings,
+    slurm: SlurmSettings,
+    resources: Resources,
 }
 
 /// All live sweeps, in the order of their names.
@@ -62,11 +85,14 @@ impl Sweeps {
             // A spec of another version that this one cannot read stays in the ledger and is not driven.
             let read = Submitted::deserialize(spec.as_ref()).map_err(|error| error.to_string());
             match read.and_then(|read| Ok((read.search.ladder().map_err(|error| error.to_string())?, read))) {
-                Ok((ladder, Submitted { search, trial })) => self.insert(Live {
+                Ok((ladder, Submitted { search, trial, slurm, resources })) => self.insert(Live {
                     state: SweepState::new(submission.sweep.clone(), search, ladder),
                     settings: trial,
                     cluster: submission.cluster,
                     slots: submission.slots,
+                    slurm,
+                    resources,
+                    most_tasks: submission.most_tasks,
                 }),
                 Err(error) => tracing::warn!(sweep = %submission.sweep, "its record cannot be read by this version: {error}"),
             }

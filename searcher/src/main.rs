@@ -47,7 +47,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
         Verb::Run(args) => wait_for(run::run(args, &cli.campaign, talk)),
         Verb::Submit(args) => submit::run(args, &cli.campaign, out, talk),
         Verb::Serve => wait_for(serve::run(there()?, talk)),
-        Verb::Tick => tick::run(there()?, talk),
+        Verb::Tick(args) => tick::run(args, there()?, talk),
         Verb::Pause(args) => ask::run(args, |sweep| Request::Pause { sweep }, there()?, out),
         Verb::Resume(args) => ask::run(args, |sweep| Request::Resume { sweep }, there()?, out),
         Verb::Cancel(args) => ask::run(args, |sweep| Request::Cancel { sweep }, there()?, out),

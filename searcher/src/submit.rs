@@ -69,8 +69,19 @@ fn is_program(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
+/// Where a sweep runs, and as how much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Which cluster.
+    pub cluster: ClusterKind,
+    /// At most so many slots at once.
+    pub slots: u32,
+    /// So many tasks at most in one array, where the cluster has arrays.
+    pub most_tasks: Option<u32>,
+}
+
 /// Makes the sweep, under the next number of its name.
-pub fn submit(campaign: &Campaign, prepared: &Prepared, cluster: ClusterKind, slots: u32) -> Result<SweepId, Failure> {
+pub fn submit(campaign: &Campaign, prepared: &Prepared, place: Place) -> Result<SweepId, Failure> {
     let stage = campaign.new_sweep(&nonce());
     make_dir(stage.root())?;
     for directory in [stage.arrays(), stage.offers(), stage.claims(), stage.slots(), stage.trials()] {
@@ -81,7 +92,7 @@ pub fn submit(campaign: &Campaign, prepared: &Prepared, cluster: ClusterKind, sl
     let spec = serde_json::to_vec_pretty(&prepared.sweep.to_spec_json(&directory)).map_err(Failure::bug)?;
     write_new(&spec_file(&stage), &spec)?;
     let name = &prepared.sweep.name;
-    let mut submission = submission(prepared, SweepId::new(name, 1).map_err(Failure::bug)?, cluster, slots);
+    let mut submission = submission(prepared, SweepId::new(name, 1).map_err(Failure::bug)?, place);
     let mut number = numbers(campaign, name)?.max().unwrap_or(0) + 1;
     loop {
         submission.sweep = SweepId::new(name, number).map_err(Failure::bug)?;
@@ -110,7 +121,7 @@ fn numbers(campaign: &Campaign, name: &str) -> Result<impl Iterator<Item = u32>,
     Ok(sweeps.into_iter().filter(move |sweep| sweep.name() == name).map(|sweep| sweep.number()).collect::<Vec<_>>().into_iter())
 }
 
-fn submission(prepared: &Prepared, sweep: SweepId, cluster: ClusterKind, slots: u32) -> Submission {
+fn submission(prepared: &Prepared, sweep: SweepId, Place { cluster, slots, most_tasks }: Place) -> Submission {
     let uid = nix::unistd::getuid();
     let user = std::env::var("USER").unwrap_or_default();
     let directory = prepared.directory();
@@ -133,5 +144,6 @@ fn submission(prepared: &Prepared, sweep: SweepId, cluster: ClusterKind, slots: 
         git_commit,
         cluster,
         slots,
+        most_tasks,
     }
 }

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use bandmaster_journal::{Campaign, Damage, FileError, HeldBy, JournalError, Lease, Taken, crash_point, nonce};
+use bandmaster_journal::{Campaign, Damage, FileError, HeldBy, JournalError, Lease, Taken, crash_point, nonce, now};
 use bandmaster_ledger::{Transaction, fold};
 use bandmaster_record::{AttemptRef, ClusterKind, JournalId, RequestId, Sealed, SearcherRecord, SlotId, SweepId};
-use bandmaster_search::{Site, decide};
+use bandmaster_search::{Layout, Site, decide};
 
 use crate::binaries::Binaries;
 use crate::campaignfile::CampaignFile;
@@ -63,6 +63,8 @@ pub struct Searcher {
     draining: BTreeSet<SweepId>,
     /// The states as they were when this process gave the lease back, and which lease that was.
     warm: Option<(u64, Sweeps)>,
+    /// Calls of the clusters' commands that no record tells of yet.
+    calls: BTreeMap<String, u64>,
 }
 
 /// What came of a tick.
@@ -75,6 +77,8 @@ pub enum Ticked {
         recorded: bool,
         /// Whether there is something to observe already: another tick should follow at once.
         again: bool,
+        /// A cluster did not answer: what it said. The rest was done.
+        away: Option<String>,
     },
 }
 
@@ -97,12 +101,16 @@ struct Step<'a, 'h> {
     granted: BTreeMap<SweepId, Vec<AttemptRef>>,
     /// Whether something was left unread.
     more: bool,
+    /// What a cluster said that does not answer: nothing more is asked of it in this tick.
+    away: Option<String>,
+    /// Calls of the clusters' commands that no record tells of yet.
+    calls: &'a mut BTreeMap<String, u64>,
 }
 
 impl Searcher {
     /// Nothing is read or written yet.
     pub fn new(campaign: Campaign, config: CampaignFile, clusters: Clusters, binaries: Binaries) -> Self {
-        Self { campaign, config, clusters, binaries, draining: BTreeSet::new(), warm: None }
+        Self { campaign, config, clusters, binaries, draining: BTreeSet::new(), warm: None, calls: BTreeMap::new() }
     }
 
     /// The campaign.
@@ -113,6 +121,11 @@ impl Searcher {
     /// The live sweeps as the last tick of this process left them.
     pub fn sweeps(&self) -> Option<&Sweeps> {
         self.warm.as_ref().map(|(_, sweeps)| sweeps)
+    }
+
+    /// How often clusters that others use too are asked when nothing else calls for a tick.
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs_f64(self.config.poll.0)
     }
 
     /// The clusters of this machine.
@@ -132,9 +145,9 @@ impl Searcher {
             Taken::Mine(lease) => lease,
         };
         match self.hold(&lease) {
-            Ok((recorded, more)) => {
+            Ok(Held { recorded, more, away }) => {
                 lease.release()?;
-                Ok(Ticked::Done { recorded, again: more || !wanted(&self.campaign)?.is_empty() })
+                Ok(Ticked::Done { recorded, again: more || !wanted(&self.campaign)?.is_empty(), away })
             }
             Err(failure) => {
                 // What was begun is not finished: whoever comes next must not rely on this process's projection.
@@ -145,7 +158,7 @@ impl Searcher {
         }
     }
 
-    fn hold(&mut self, lease: &Lease) -> Result<(bool, bool), Failure> {
+    fn hold(&mut self, lease: &Lease) -> Result<Held, Failure> {
         for name in wanted(&self.campaign)? {
             act::unlink(&self.campaign.wanted().join(name))?;
         }
@@ -171,9 +184,11 @@ impl Searcher {
             consumed: Vec::new(),
             granted: BTreeMap::new(),
             more: false,
+            away: None,
+            calls: &mut self.calls,
         };
         step.run()?;
-        let Step { recorder, more, .. } = step;
+        let Step { recorder, more, away, .. } = step;
         let recorded = recorder.is_used();
         let ended = sweeps.iter().any(|live| live.state.is_at_rest());
         if recorded || folded.records() > 0 {
@@ -183,16 +198,25 @@ impl Searcher {
             projection::publish(&ledger, &self.campaign, lease, ended)?;
         }
         self.warm = Some((lease.epoch().0, sweeps));
-        Ok((recorded, more))
+        Ok(Held { recorded, more, away })
     }
+}
+
+/// What came of a tick that had the lease.
+struct Held {
+    recorded: bool,
+    more: bool,
+    away: Option<String>,
 }
 
 impl Step<'_, '_> {
     fn run(&mut self) -> Result<(), Failure> {
         self.new_sweeps()?;
         self.requests()?;
+        let mut surveys = self.surveys()?;
         for sweep in self.sweeps.ids() {
-            let (survey, claims) = self.sweep(&sweep)?;
+            let survey = surveys.remove(&sweep);
+            let claims = self.observe(&sweep, survey.as_ref())?;
             self.decide(&sweep, survey, claims)?;
         }
         crash_point("tick.decided");
@@ -201,17 +225,23 @@ impl Step<'_, '_> {
         for sweep in self.sweeps.ids() {
             self.act(&sweep)?;
         }
+        self.record_calls()?;
         self.recorder.sync()?;
         crash_point("tick.acted");
         self.remove_consumed()
     }
 
-    /// Decides until nothing is left to decide.
-    fn decide(&mut self, sweep: &SweepId, survey: Survey, claims: Vec<(AttemptRef, SlotId)>) -> Result<(), Failure> {
+    /// Decides until nothing is left to decide. Where the cluster did not answer, nothing is put there.
+    fn decide(&mut self, sweep: &SweepId, survey: Option<Survey>, claims: Vec<(AttemptRef, SlotId)>) -> Result<(), Failure> {
         let Some(live) = self.sweeps.get(sweep) else { return Ok(()) };
         let slots = if self.draining.contains(sweep) { 0 } else { live.slots };
-        let site = Site { slots, starting: survey.starting, ahead: AHEAD, claims, nonce: Some(nonce()) };
+        let (answered, starting) = survey.map_or_else(Default::default, |survey| (true, survey.starting));
+        let layout = live.layout();
+        // A rung is one array, so that all of it is granted at once.
+        let ahead = if layout == Layout::Slots { AHEAD } else { u32::MAX };
+        let mut site = Site { layout, now: now(), slots, starting, ahead, claims, nonce: None };
         loop {
+            site.nonce = answered.then(nonce);
             let Some(live) = self.sweeps.get(sweep) else { return Ok(()) };
             let decisions = decide(&live.state, &site);
             if decisions.is_empty() {
@@ -224,6 +254,29 @@ impl Step<'_, '_> {
                 self.record(decision)?;
             }
         }
+    }
+
+    /// A cluster does not answer; the first words stand.
+    fn is_away(&mut self, words: String) -> Result<(), Failure> {
+        self.away.get_or_insert(words);
+        Ok(())
+    }
+
+    /// Calls are told where something is told anyway: a tick that finds nothing new writes nothing.
+    fn record_calls(&mut self) -> Result<(), Failure> {
+        let mut asked = false;
+        for (command, calls) in self.clusters.0.values_mut().flat_map(|cluster| cluster.calls()) {
+            asked = true;
+            *self.calls.entry(command).or_default() += calls;
+        }
+        if asked {
+            *self.calls.entry("ticks".to_owned()).or_default() += 1;
+        }
+        if self.recorder.is_used() && !self.calls.is_empty() {
+            let calls = std::mem::take(self.calls);
+            self.record(SearcherRecord::ClusterCalled { calls })?;
+        }
+        Ok(())
     }
 
     fn record(&mut self, record: SearcherRecord) -> Result<(), Failure> {
@@ -286,8 +339,8 @@ impl From<ClusterError> for Failure {
     fn from(error: ClusterError) -> Self {
         match error {
             ClusterError::File(error) => error.into(),
-            ClusterError::Launcher { .. } => Failure::because(FailureKind::Site, error),
-            ClusterError::Refused(_) => Failure::because(FailureKind::Slurm, error),
+            ClusterError::Launcher { .. } | ClusterError::Refused(_) => Failure::because(FailureKind::Site, error),
+            ClusterError::Away(_) | ClusterError::Limit(_) => Failure::because(FailureKind::Slurm, error),
         }
     }
 }

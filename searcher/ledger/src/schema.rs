@@ -12,7 +12,7 @@ pub const APPLICATION_ID: i64 = 0x626d_6c67;
 
 /// What `PRAGMA user_version` says of a ledger that this build writes. It grows with every change of the schema, or of
 /// what stands in a column.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
 
 const TABLES: &str = include_str!("schema.sql");
 const VIEWS: &str = include_str!("views.sql");

@@ -182,4 +182,7 @@ pub struct Submission {
     pub cluster: ClusterKind,
     /// At most so many slots at once.
     pub slots: u32,
+    /// So many tasks at most in one array, where the cluster has arrays.
+    #[serde(default)]
+    pub most_tasks: Option<u32>,
 }

@@ -492,9 +492,9 @@ impl SweepState {
         }
     }
 
-    /// Tasks with a reservation that run or may still run.
+    /// Tasks with a reservation that the cluster has, and that run or may still run.
     pub fn tasks_out(&self) -> u32 {
-        self.arrays.values().map(ArrayState::out).sum()
+        self.arrays.values().filter(|array| array.job.is_some()).map(ArrayState::out).sum()
     }
 
     fn slot_over(&mut self, slot: &SlotId, cause: Cause, evidence: &str) {

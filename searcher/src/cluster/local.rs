@@ -11,12 +11,14 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use bandmaster_journal::{Campaign, FileError, Identity, crash_point};
-use bandmaster_record::{ArrayFile, Cause, ClusterKind, JobId};
+use bandmaster_record::{ArrayFile, ArrayNo, Cause, ClusterKind, JobId, SlotId, SweepId};
+use bandmaster_search::SlotState;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Asked, Cluster, ClusterError, Gone, Survey};
+use super::{Cluster, ClusterError, Gone, Survey};
+use crate::live::Live;
 
 /// How long a slot may take to open its journal before the searcher goes on without waiting for it, in milliseconds.
 const READY_WITHIN: u16 = 10_000;
@@ -32,6 +34,14 @@ impl Local {
     /// Slots are started from that `bandmaster-launch`.
     pub fn new(launcher: PathBuf) -> Self {
         Self { launcher, children: Vec::new() }
+    }
+
+    /// How many slots of such trials may run at once.
+    pub fn slots(gpus: u32, cores: u32) -> u32 {
+        let have = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        let by_cores = have / cores.max(1);
+        let by_gpus = visible_gpus().checked_div(gpus).unwrap_or(u32::MAX);
+        by_cores.min(by_gpus).max(1)
     }
 
     fn task(&self, campaign: &Campaign, array: &ArrayFile, job: &JobId, task: u32) -> Result<Command, FileError> {
@@ -88,18 +98,11 @@ impl Cluster for Local {
         ClusterKind::Local
     }
 
-    fn slots(&self, gpus: u32, cores: u32) -> u32 {
-        let have = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-        let by_cores = have / cores.max(1);
-        let by_gpus = visible_gpus().checked_div(gpus).unwrap_or(u32::MAX);
-        by_cores.min(by_gpus).max(1)
-    }
-
-    fn submit(&mut self, campaign: &Campaign, array: &ArrayFile, asked: Asked<'_>) -> Result<JobId, ClusterError> {
+    fn submit(&mut self, campaign: &Campaign, array: &ArrayFile, live: &Live) -> Result<JobId, ClusterError> {
         let job = JobId::new(format!("local-{}", array.nonce)).map_err(|error| ClusterError::Refused(error.to_string()))?;
         let mut started = Vec::new();
         // A task's number is its lane, which no live slot has: GPUs are dealt out by it.
-        let taken: BTreeSet<u32> = asked.slots.values().map(|slot| slot.task).collect();
+        let taken: BTreeSet<u32> = live.state.slots.values().map(|slot| slot.task).collect();
         for task in (0..).filter(|lane| !taken.contains(lane)).take(array.tasks as usize) {
             crash_point("local.spawn");
             let child = self
@@ -113,25 +116,17 @@ impl Cluster for Local {
         Ok(job)
     }
 
-    fn survey(&mut self, asked: Asked<'_>) -> Result<Survey, ClusterError> {
+    fn survey(&mut self, sweeps: &[&Live]) -> Result<BTreeMap<SweepId, Survey>, ClusterError> {
         self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
-        let mut survey = Survey { starting: BTreeMap::new(), ..Survey::default() };
-        for (slot, state) in asked.slots {
-            match Identity::is_alive(&state.host, state.pid, state.start_time) {
-                Some(true) => {}
-                Some(false) => survey.gone.push(Gone {
-                    slot: slot.clone(),
-                    cause: Cause::Lost,
-                    evidence: format!("process {} on {} is no more", state.pid, state.host.name),
-                }),
-                None => *survey.out_of_sight.entry(state.host.name.clone()).or_default() += 1,
-            }
-        }
-        Ok(survey)
+        Ok(sweeps.iter().map(|live| (live.state.sweep.clone(), survey(live))).collect())
     }
 
-    fn stop(&mut self, asked: Asked<'_>) -> Result<(), ClusterError> {
-        for state in asked.slots.values() {
+    fn backstop(&mut self, _: &Campaign, _: ArrayNo, _: &Live) -> Result<Option<JobId>, ClusterError> {
+        Ok(None)
+    }
+
+    fn stop(&mut self, live: &Live) -> Result<(), ClusterError> {
+        for state in live.state.slots.values() {
             if Identity::is_alive(&state.host, state.pid, state.start_time) == Some(true) {
                 // It may end between the look and the signal: then there is nothing left to stop.
                 let _ = kill(Pid::from_raw(state.pid as i32), Signal::SIGTERM);
@@ -139,4 +134,19 @@ impl Cluster for Local {
         }
         Ok(())
     }
+
+    fn calls(&mut self) -> BTreeMap<String, u64> {
+        BTreeMap::new()
+    }
+}
+
+/// Slots on this host whose process is no more. Those of other hosts are neither alive nor dead from here.
+fn survey(live: &Live) -> Survey {
+    let is_gone = |(_, slot): &(&SlotId, &SlotState)| Identity::is_alive(&slot.host, slot.pid, slot.start_time) == Some(false);
+    let gone = live.state.slots.iter().filter(is_gone).map(|(id, slot)| Gone {
+        slot: id.clone(),
+        cause: Cause::Lost,
+        evidence: format!("process {} on {} is no more", slot.pid, slot.host.name),
+    });
+    Survey { gone: gone.collect(), ..Survey::default() }
 }

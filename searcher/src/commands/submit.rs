@@ -4,13 +4,14 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bandmaster_journal::Campaign;
-use bandmaster_record::{ClusterKind, SweepId};
+use bandmaster_record::ClusterKind;
 
-use crate::cluster::Cluster as _;
+use crate::campaignfile::CampaignFile;
 use crate::cluster::local::Local;
+use crate::cluster::slurm::SlurmCluster;
 use crate::failure::{Exit, Failure, FailureKind};
 use crate::open;
-use crate::submit::{Prepared, submit};
+use crate::submit::{Place, Prepared, submit};
 use crate::sweepfile::SweepFile;
 use crate::tick::Ticked;
 
@@ -19,14 +20,17 @@ use crate::tick::Ticked;
 pub struct Args {
     /// The sweep.toml.
     pub file: PathBuf,
-    /// At most so many slots at once [default: as many as cores or GPUs allow]
+    /// At most so many slots at once [default: on this machine as many as cores or GPUs allow, on Slurm max_running]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub slots: Option<u32>,
+    /// Run on this machine, although Slurm's sbatch is there
+    #[arg(long)]
+    pub local: bool,
 }
 
-/// Reads and checks a sweep.toml for a submission.
-pub fn prepare(args: &Args, campaign: &Campaign) -> Result<Prepared, Failure> {
-    let config = crate::campaignfile::CampaignFile::load(&campaign.config())?;
+/// Reads and checks a sweep.toml for a submission to the campaign in that directory, which need not be there yet.
+pub fn prepare(args: &Args, directory: &Path) -> Result<Prepared, Failure> {
+    let config = CampaignFile::load(&Campaign::at(directory).config())?;
     let (sweep, _) = SweepFile::load(&args.file, &config.defaults)?;
     let unreadable = |error: std::io::Error| {
         Failure::say(FailureKind::WrongFile, format!("{} cannot be read: {error}", args.file.display()), "name a sweep.toml that is there")
@@ -39,23 +43,34 @@ pub fn prepare(args: &Args, campaign: &Campaign) -> Result<Prepared, Failure> {
     Ok(prepared)
 }
 
-/// Submits what was prepared to this machine.
-pub fn start(args: &Args, campaign: &Campaign, prepared: &Prepared) -> Result<SweepId, Failure> {
-    let resources = &prepared.sweep.resources;
-    let most = Local::new(PathBuf::new()).slots(resources.gpus, resources.ranks * resources.cpus_per_rank);
+/// Where what was prepared runs: on Slurm where sbatch is there, which is asked whether it would take such an array
+/// before anything is made; else, or where it is asked for, on this machine.
+pub fn place(args: &Args, prepared: &Prepared) -> Result<Place, Failure> {
     let limit = prepared.sweep.slurm.max_running.unwrap_or(u32::MAX);
-    submit(campaign, prepared, ClusterKind::Local, args.slots.unwrap_or(most.min(limit)))
+    match SlurmCluster::find().filter(|_| !args.local) {
+        Some(mut slurm) => {
+            let most_tasks = slurm.would_take(&prepared.sweep, prepared.directory())?;
+            Ok(Place { cluster: ClusterKind::Slurm, slots: args.slots.unwrap_or(limit), most_tasks: Some(most_tasks) })
+        }
+        None => {
+            let resources = &prepared.sweep.resources;
+            let most = Local::slots(resources.gpus, resources.ranks * resources.cpus_per_rank);
+            Ok(Place { cluster: ClusterKind::Local, slots: args.slots.unwrap_or(most.min(limit)), most_tasks: None })
+        }
+    }
 }
 
 /// Submits, ticks once so that slots start, and prints the sweep's id.
 pub fn run(args: &Args, directory: &Path, out: &mut dyn Write, talk: &mut dyn Write) -> Result<Exit, Failure> {
+    let prepared = prepare(args, directory)?;
+    let place = place(args, &prepared)?;
     let campaign = open::or_new(directory)?;
-    let prepared = prepare(args, &campaign)?;
-    let sweep = start(args, &campaign, &prepared)?;
+    let sweep = submit(&campaign, &prepared, place)?;
     writeln!(out, "{sweep}").map_err(Failure::output)?;
     let driven = match open::searcher(campaign)?.tick()? {
-        Ticked::Done { .. } => "its slots drive it from here on",
-        Ticked::Held(_) => "the process that ticks now starts it",
+        Ticked::Done { away: Some(words), .. } => format!("Slurm does not answer just now ({words}): a later tick starts it"),
+        Ticked::Done { .. } => "its slots drive it from here on".to_owned(),
+        Ticked::Held(_) => "the process that ticks now starts it".to_owned(),
     };
     writeln!(talk, "{sweep} is submitted; {driven}. `bandmaster status {sweep}` shows it.").map_err(Failure::output)?;
     Ok(Exit::Ok)

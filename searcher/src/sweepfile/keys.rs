@@ -30,6 +30,7 @@ pub const SWEEP: &[Key] = &[
 pub const CAMPAIGN: &[Key] = &[
     key("lease_takeover", "\"120s\""),
     key("lost_after", "\"60s\""),
+    key("poll", "\"15s\""),
     key("trial", "{ retries = 2 }"),
     key("checkpoint", "{ interval = \"auto\" }"),
     key("slurm", "{ max_running = 16 }"),

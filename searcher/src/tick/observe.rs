@@ -4,18 +4,20 @@
 //! called gone has nothing unread; claims are looked at *after* them, so a claim whose slot is known and over has no
 //! attempt that could still come.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::str::FromStr;
 
-use bandmaster_journal::{Created, FileError, JournalReader, create_once};
+use bandmaster_journal::{Created, FileError, JournalReader, boottime, create_once};
 use bandmaster_record::{
-    ArrayNo, AttemptRef, Claim, JobId, JournalId, Request, RequestId, SearcherRecord, SlotId, Submission, SweepId, Timestamp,
+    ArrayNo, AttemptRef, Claim, ClusterKind, JobId, JournalId, Request, RequestId, SearcherRecord, Seconds, Seen, SlotId, Submission,
+    SweepId, Timestamp,
 };
 use bandmaster_search::respond;
 use serde::Deserialize;
 
 use super::Step;
-use crate::cluster::{Asked, Survey};
+use crate::cluster::{ClusterError, Survey};
 use crate::failure::{Failure, FailureKind};
 use crate::live::Live;
 use crate::submit::spec_file;
@@ -103,13 +105,29 @@ impl Step<'_, '_> {
         Ok(())
     }
 
-    /// All that is new of one sweep; what the cluster said comes back for the decisions.
-    pub(super) fn sweep(&mut self, sweep: &SweepId) -> Result<(Survey, Vec<(AttemptRef, SlotId)>), Failure> {
-        self.unresolved_intents(sweep)?;
-        let survey = self.survey(sweep)?;
-        let over = self.journals(sweep)?;
-        let mut is_over = over;
-        for gone in &survey.gone {
+    /// What the clusters say, each asked once for all of its sweeps. A sweep whose cluster does not answer has none.
+    pub(super) fn surveys(&mut self) -> Result<BTreeMap<SweepId, Survey>, Failure> {
+        let mut surveys = BTreeMap::new();
+        let kinds: BTreeSet<ClusterKind> = self.sweeps.iter().map(|live| live.cluster).collect();
+        for kind in kinds {
+            let sweeps: Vec<&Live> = self.sweeps.iter().filter(|live| live.cluster == kind).collect();
+            match self.clusters.of(kind)?.survey(&sweeps) {
+                Ok(found) => surveys.extend(found),
+                Err(ClusterError::Away(words)) => self.is_away(words)?,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(surveys)
+    }
+
+    /// All that is new of one sweep, recorded. Claims that nobody is known to follow come back for the decisions.
+    pub(super) fn observe(&mut self, sweep: &SweepId, survey: Option<&Survey>) -> Result<Vec<(AttemptRef, SlotId)>, Failure> {
+        if let Some(survey) = survey {
+            self.unresolved_intents(sweep, &survey.adopted)?;
+            self.seen(sweep, &survey.seen)?;
+        }
+        let mut is_over = self.journals(sweep)?;
+        for gone in survey.map(|survey| survey.gone.as_slice()).unwrap_or_default() {
             if self.sweeps.get(sweep).is_some_and(|live| live.state.slots.contains_key(&gone.slot)) {
                 is_over = true;
                 self.record(SearcherRecord::SlotGone {
@@ -120,18 +138,20 @@ impl Step<'_, '_> {
                 })?;
             }
         }
-        let claims = if is_over || self.sweeps.get(sweep).is_some_and(|live| live.state.slots.is_empty()) {
-            self.claims(sweep)?
-        } else {
-            Vec::new()
-        };
-        Ok((survey, claims))
+        if is_over || self.sweeps.get(sweep).is_some_and(|live| live.state.slots.is_empty()) {
+            return self.claims(sweep);
+        }
+        Ok(Vec::new())
     }
 
-    fn survey(&mut self, sweep: &SweepId) -> Result<Survey, Failure> {
-        let Some(Live { state, cluster, .. }) = self.sweeps.get(sweep) else { return Ok(Survey::default()) };
-        let cluster = self.clusters.of(*cluster)?;
-        Ok(cluster.survey(Asked { sweep, arrays: &state.arrays, slots: &state.slots })?)
+    fn seen(&mut self, sweep: &SweepId, seen: &BTreeMap<ArrayNo, Seen>) -> Result<(), Failure> {
+        let observer = self.lease.identity().host.clone();
+        for (array, seen) in seen {
+            let (sweep, seen, observer) = (sweep.clone(), seen.clone(), observer.clone());
+            let uptime = Seconds(boottime().as_secs_f64());
+            self.record(SearcherRecord::ArraySeen { sweep, array: *array, seen, observer, uptime })?;
+        }
+        Ok(())
     }
 
     /// Reads every open journal of the sweep from where it was left. Says whether one of them was closed.
@@ -179,11 +199,16 @@ impl Step<'_, '_> {
         Ok(found)
     }
 
-    /// Arrays whose submission was not recorded: they run if a task of theirs got to own them, and never otherwise.
-    fn unresolved_intents(&mut self, sweep: &SweepId) -> Result<(), Failure> {
+    /// Arrays whose submission was not recorded: those that the cluster has are adopted; others run if a task of theirs
+    /// got to own them, and never otherwise.
+    fn unresolved_intents(&mut self, sweep: &SweepId, adopted: &BTreeMap<ArrayNo, JobId>) -> Result<(), Failure> {
         let Some(Live { state, .. }) = self.sweeps.get(sweep) else { return Ok(()) };
         let intended: Vec<ArrayNo> = state.arrays.iter().filter(|(_, array)| array.job.is_none()).map(|(number, _)| *number).collect();
         for array in intended {
+            if let Some(job) = adopted.get(&array) {
+                self.record(SearcherRecord::ArraySubmitted { sweep: sweep.clone(), array, job: job.clone() })?;
+                continue;
+            }
             let path = self.campaign.sweep(sweep).owner(array);
             let abandoned = || SearcherRecord::ArrayAbandoned {
                 sweep: sweep.clone(),

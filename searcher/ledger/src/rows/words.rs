@@ -108,9 +108,12 @@ fn slot_gone(slot: &SlotId, cause: Cause, evidence: &str) -> Words {
 fn array_seen(array: ArrayNo, seen: &Seen, observer: &str) -> Words {
     let states: Vec<String> = seen.states.iter().map(|(state, tasks)| format!("{tasks} {state}")).collect();
     let mut sentence = format!("tasks of array {array}: {}", if states.is_empty() { "none listed".to_owned() } else { states.join(", ") });
-    for (tasks, what) in
-        [(&seen.over, "now over"), (&seen.cancelled, "of these cancelled"), (&seen.silent, "missing from the listing"), (&seen.back, "back")]
-    {
+    for (tasks, what) in [
+        (&seen.over, "now over"),
+        (&seen.cancelled, "of these cancelled"),
+        (&seen.silent, "missing from the listing"),
+        (&seen.back, "back"),
+    ] {
         if !tasks.is_empty() {
             sentence.push_str(&format!("; {} {what}", tasks.len()));
         }

@@ -75,13 +75,28 @@ impl Story {
             git_dirty: Some(true),
             cluster: ClusterKind::Slurm,
             slots: 4,
+            most_tasks: Some(1000),
         };
         pen.decide(&SearcherRecord::SweepSubmitted { submission: Box::new(submission), spec: Box::new(spec()) });
         let array = ArrayNo(1);
-        pen.decide(&SearcherRecord::ArrayIntended { sweep: sweep.clone(), array, nonce: nonce(0), tasks: 4 });
+        pen.decide(&SearcherRecord::ArrayIntended {
+            sweep: sweep.clone(),
+            array,
+            nonce: nonce(0),
+            tasks: 4,
+            reserved: Vec::new(),
+            at_once: None,
+        });
         pen.decide(&SearcherRecord::ArraySubmitted { sweep: sweep.clone(), array, job: "1001".parse().unwrap() });
         let second = ArrayNo(2);
-        pen.decide(&SearcherRecord::ArrayIntended { sweep: sweep.clone(), array: second, nonce: nonce(1), tasks: 1 });
+        pen.decide(&SearcherRecord::ArrayIntended {
+            sweep: sweep.clone(),
+            array: second,
+            nonce: nonce(1),
+            tasks: 1,
+            reserved: Vec::new(),
+            at_once: None,
+        });
         pen.decide(&SearcherRecord::ArrayAbandoned { sweep, array: second, why: "sbatch was refused".into() });
         for task in 0..4 {
             pen.start_slot(1, task);

@@ -52,11 +52,37 @@ fn slots() -> Vec<Column> {
     ]
 }
 
+const ARRAYS_SQL: &str = "SELECT \"array\", job, state, bracket, rung, tasks, task_states,
+        (SELECT group_concat(value || ' ' || key, ', ') FROM json_each(task_states)), why
+    FROM arrays
+    WHERE sweep = ?1 AND state <> 'ended' AND bracket IS NOT NULL ORDER BY \"array\"";
+
+fn arrays() -> Vec<Column> {
+    vec![
+        Column::new("array", Kind::Integer),
+        Column::new("job", Kind::Text),
+        Column::new("state", Kind::Text),
+        Column::new("bracket_index", Kind::Integer),
+        Column::new("rung", Kind::Integer),
+        Column::new("tasks", Kind::Integer),
+        Column::new("task_states", Kind::Json),
+        Column::new("slurm_says", Kind::Text),
+        Column::new("why", Kind::Text),
+    ]
+}
+
 fn records(db: &Connection, sql: &str, sweep: &SweepId, columns: &[Column]) -> Result<Vec<Record>, Failure> {
     Ok(reading::all(db, sql, [sweep.as_str()], columns)?.into_iter().map(|row| Record::of(columns, row)).collect())
 }
 
-/// The sweep with its brackets and its slots.
+/// What the searcher asked of Slurm so far, over all sweeps; nothing where there is no Slurm.
+fn calls(db: &Connection) -> Result<Cell, Failure> {
+    let sql = "SELECT group_concat(calls || ' ' || command, ', ') FROM (SELECT * FROM calls ORDER BY command)";
+    let found = reading::first(db, sql, [], &[Column::new("calls", Kind::Text)])?;
+    Ok(found.and_then(|row| row.into_iter().next()).unwrap_or(Cell::Empty))
+}
+
+/// The sweep with its brackets, its arrays and its slots.
 pub(super) fn with_parts(db: &Connection, sweep: &SweepId, mut record: Record) -> Result<Record, Failure> {
     let mut parts = records(db, BRACKETS_SQL, sweep, &brackets())?;
     for bracket in &mut parts {
@@ -64,6 +90,8 @@ pub(super) fn with_parts(db: &Connection, sweep: &SweepId, mut record: Record) -
         bracket.take("segments");
     }
     record.set_list("brackets", parts);
+    record.set("calls", calls(db)?);
+    record.set_list("arrays", records(db, ARRAYS_SQL, sweep, &arrays())?);
     record.set_list("slots_alive", records(db, SLOTS_SQL, sweep, &slots())?);
     Ok(record)
 }
@@ -85,6 +113,7 @@ pub(super) fn page(db: &Connection, sweep: &SweepId, record: &Record) -> Result<
     if !record.get("best").is_empty() {
         page.pair("best", format!("{} {} at {}: {}", text("metric"), text("best"), resource("best_resource"), text("best_trial")));
     }
+    page.pair("calls", calls(db)?);
     page.pair("submitted", record.get("submitted_at"));
     page.pair("ended", record.get("ended_at"));
 
@@ -98,6 +127,16 @@ pub(super) fn page(db: &Connection, sweep: &SweepId, record: &Record) -> Result<
     let columns: Vec<Column> = brackets().into_iter().filter(|column| !hidden(&column.name)).collect();
     let rows: Vec<Vec<Cell>> = all.iter().map(|bracket| bracket.row(&columns)).collect();
     page.title("brackets").table(columns, &rows);
+
+    let submitted = records(db, ARRAYS_SQL, sweep, &arrays())?;
+    if !submitted.is_empty() {
+        let columns: Vec<Column> = arrays()
+            .into_iter()
+            .filter(|column| ["array", "job", "state", "rung", "tasks", "slurm_says", "why"].contains(&&*column.name))
+            .collect();
+        let rows: Vec<Vec<Cell>> = submitted.iter().map(|array| array.row(&columns)).collect();
+        page.title("arrays").table(columns, &rows);
+    }
 
     let alive = records(db, SLOTS_SQL, sweep, &slots())?;
     if !alive.is_empty() {
