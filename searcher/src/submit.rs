@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bandmaster_journal::{Campaign, FileError, SweepDir, crash_point, make_dir, nonce, now, sync_dir, write_new};
+use bandmaster_journal::{Campaign, FileError, SweepDir, crash_point, make_dir, names, nonce, now, sync_dir, write_new};
 use bandmaster_record::{ClusterKind, RECORD_VERSION, Submission, SweepId};
 
 use crate::failure::{Failure, FailureKind};
 use crate::sweepfile::SweepFile;
-use crate::tick::{names, want};
+use crate::tick::want;
 
 /// What sweep.toml means, as the version that submitted it read it, with the campaign's defaults of that moment.
 pub fn spec_file(sweep: &SweepDir) -> PathBuf {

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use bandmaster_journal::Campaign;
+use bandmaster_journal::{Campaign, names};
 use bandmaster_ledger::Reader;
 use bandmaster_record::{Phase, SweepId};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,7 +17,6 @@ use crate::failure::{Exit, Failure, FailureKind};
 use crate::live::Live;
 use crate::progress::Progress;
 use crate::submit::Prepared;
-use crate::tick::names;
 use crate::{open, select};
 
 /// Runs to the end.

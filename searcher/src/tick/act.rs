@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use bandmaster_journal::{FileError, crash_point, rename, write_stage};
+use bandmaster_journal::{FileError, crash_point, names, rename, write_stage};
 use bandmaster_record::{ArrayFile, ArrayNo, AttemptRef, Epoch, Nonce, Offers, Phase, RECORD_VERSION, SearcherRecord, Seconds, SweepId};
 
-use super::observe::names;
 use super::{Step, still_mine};
 use crate::cluster::Asked;
 use crate::failure::Failure;
