@@ -19,7 +19,7 @@ mod seal;
 mod watch;
 mod writer;
 
-pub use crash::{CRASH_POINTS, arm_crash_points, crash_point};
+pub use crash::{CRASH_POINTS, arm_crash_points, crash_point, crash_points_in};
 pub use error::{Damage, DamageKind, FileError, JournalError};
 pub use host::{Identity, boottime, nonce, now};
 pub use layout::{Campaign, SweepDir};
