@@ -31,8 +31,8 @@ pub fn or_new(directory: &Path) -> Result<Campaign, Failure> {
 /// What ticks the campaign from this process.
 pub fn searcher(campaign: Campaign) -> Result<Searcher, Failure> {
     let config = CampaignFile::load(&campaign.config())?;
-    let binaries = Binaries::installed()?.kept_in(&campaign)?;
-    let clusters = Clusters::new([Box::new(Local::new(binaries.launcher.clone())) as Box<_>]);
+    let binaries = Binaries::installed(&campaign)?;
+    let clusters = Clusters::new([Box::new(Local::new(binaries.clone())) as Box<_>]);
     Ok(Searcher::new(campaign, config, clusters, binaries))
 }
 

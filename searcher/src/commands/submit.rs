@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bandmaster_journal::Campaign;
 use bandmaster_record::{ClusterKind, SweepId};
 
+use crate::binaries::Binaries;
 use crate::cluster::Cluster as _;
 use crate::cluster::local::Local;
 use crate::failure::{Exit, Failure, FailureKind};
@@ -42,7 +43,7 @@ pub fn prepare(args: &Args, campaign: &Campaign) -> Result<Prepared, Failure> {
 /// Submits what was prepared to this machine.
 pub fn start(args: &Args, campaign: &Campaign, prepared: &Prepared) -> Result<SweepId, Failure> {
     let resources = &prepared.sweep.resources;
-    let most = Local::new(PathBuf::new()).slots(resources.gpus, resources.ranks * resources.cpus_per_rank);
+    let most = Local::new(Binaries::installed(campaign)?).slots(resources.gpus, resources.ranks * resources.cpus_per_rank);
     let limit = prepared.sweep.slurm.max_running.unwrap_or(u32::MAX);
     submit(campaign, prepared, ClusterKind::Local, args.slots.unwrap_or(most.min(limit)))
 }

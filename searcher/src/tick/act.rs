@@ -79,7 +79,7 @@ impl Step<'_, '_> {
         for (array, nonce, tasks) in intended {
             let Some(Live { settings, cluster, .. }) = self.sweeps.get(sweep) else { return Ok(()) };
             let kind = *cluster;
-            let searcher = self.binaries.searcher.display().to_string();
+            let searcher = self.binaries.kept()?.searcher.display().to_string();
             let file = ArrayFile {
                 v: RECORD_VERSION,
                 sweep: sweep.clone(),
