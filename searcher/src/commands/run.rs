@@ -13,7 +13,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::submit::{Args, prepare, start};
 use crate::drive::Driver;
-use crate::failure::{Exit, Failure, FailureKind};
+use crate::ending::{End, Looks};
+use crate::failure::{Exit, Failure};
 use crate::live::Live;
 use crate::progress::Progress;
 use crate::submit::Prepared;
@@ -66,6 +67,7 @@ async fn to_the_end(driver: &mut Driver, campaign: &Campaign, sweep: &SweepId, t
     let mut progress = Progress::new();
     let mut interrupted = false;
     let mut seen = false;
+    let mut looks = Looks::default();
     loop {
         let [int, term] = &mut stops;
         let stop = tokio::select! {
@@ -94,52 +96,11 @@ async fn to_the_end(driver: &mut Driver, campaign: &Campaign, sweep: &SweepId, t
                 }
             }
             // It was there and is at rest; or another process ticks, and the ledger tells.
-            None if seen || End::of(campaign, sweep)?.is_over() => {
+            None if seen || looks.is_over(campaign, sweep)? => {
                 progress.clear();
                 return Ok(interrupted);
             }
             None => {}
-        }
-    }
-}
-
-/// How a sweep stands when `run` leaves it.
-struct End {
-    phase: String,
-    failed: u32,
-}
-
-impl End {
-    fn of(campaign: &Campaign, sweep: &SweepId) -> Result<Self, Failure> {
-        let reader = Reader::open(campaign)?;
-        let db = reader.connection();
-        let phase = db.query_row("SELECT phase FROM sweeps WHERE sweep = ?1", [sweep.as_str()], |row| row.get(0)).unwrap_or_default();
-        let failed = db
-            .query_row("SELECT count(*) FROM trials WHERE sweep = ?1 AND state = 'failed'", [sweep.as_str()], |row| row.get(0))
-            .unwrap_or_default();
-        Ok(Self { phase, failed })
-    }
-
-    fn is_over(&self) -> bool {
-        self.phase == Phase::Finished.as_str() || self.phase == Phase::Cancelled.as_str()
-    }
-
-    fn exit(&self) -> Exit {
-        match self.phase == Phase::Finished.as_str() {
-            true if self.failed == 0 => Exit::Ok,
-            true => Exit::Because(FailureKind::FailedTrials),
-            false => Exit::Because(FailureKind::NotFinished),
-        }
-    }
-
-    fn sentence(&self, sweep: &SweepId, interrupted: bool) -> String {
-        match (self.phase.as_str(), self.failed) {
-            ("finished", 0) => format!("{sweep} is finished"),
-            ("finished", 1) => format!("{sweep} is finished; 1 trial failed: `bandmaster trials {sweep} --state failed`"),
-            ("finished", failed) => format!("{sweep} is finished; {failed} trials failed: `bandmaster trials {sweep} --state failed`"),
-            ("paused", _) => format!("{sweep} is paused: `bandmaster resume {sweep}`, then run it again"),
-            ("running", _) if interrupted => format!("{sweep} is stopped at its checkpoints; the same command goes on"),
-            (phase, _) => format!("{sweep} is {phase}"),
         }
     }
 }
