@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{ask, best, ledger, logs, metrics, rungs, show, status, submit, tick, trials};
+use crate::commands::{ask, best, completions, ledger, logs, man, metrics, rungs, show, status, submit, tick, trials, wait};
 
 /// Hyperparameter sweeps for people who have a Slurm account, or a machine, and nothing else.
 ///
@@ -60,6 +60,8 @@ pub enum Verb {
     Run(submit::Args),
     /// Freeze and start a sweep, and do not wait
     Submit(submit::Args),
+    /// Wait until a sweep is over, and drive nothing
+    Wait(wait::Args),
     /// Tick until told to stop
     Serve,
     /// One step: observe, decide, act
@@ -86,4 +88,8 @@ pub enum Verb {
     Logs(logs::Args),
     /// Compare the ledger with the journals, make it anew, ask it
     Ledger(ledger::Args),
+    /// Print what a shell needs to complete these commands
+    Completions(completions::Args),
+    /// Print the manual, or write its pages
+    Man(man::Args),
 }

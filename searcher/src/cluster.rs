@@ -11,6 +11,7 @@ use bandmaster_record::{ArrayFile, ArrayNo, Cause, ClusterKind, JobId, Seen, Slo
 use crate::live::Live;
 
 pub mod local;
+pub mod slurm;
 
 /// What a cluster could not do.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod commands;
 mod crash;
 pub mod drive;
+pub mod ending;
 pub mod failure;
 pub mod live;
 pub mod look;

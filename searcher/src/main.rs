@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use bandmaster::cli::{Cli, TextOrJson, Verb};
-use bandmaster::commands::{ask, best, check, ledger, logs, metrics, new, plan, run, rungs, serve, show, status, submit, tick, trials};
+use bandmaster::commands::{
+    ask, best, check, completions, ledger, logs, man, metrics, new, plan, run, rungs, serve, show, status, submit, tick, trials, wait,
+};
 use bandmaster::failure::{Exit, Failure};
 use bandmaster::look::Look;
 use bandmaster::open;
@@ -46,6 +48,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
         }
         Verb::Run(args) => wait_for(run::run(args, &cli.campaign, talk)),
         Verb::Submit(args) => submit::run(args, &cli.campaign, out, talk),
+        Verb::Wait(args) => wait::run(args, &there()?, talk),
         Verb::Serve => wait_for(serve::run(there()?, talk)),
         Verb::Tick(args) => tick::run(args, there()?, talk),
         Verb::Pause(args) => ask::run(args, |sweep| Request::Pause { sweep }, there()?, out),
@@ -59,6 +62,8 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
         Verb::Metrics(args) => metrics::run(args, &there()?, out),
         Verb::Logs(args) => logs::run(args, &there()?, out),
         Verb::Ledger(args) => ledger::run(args, &there()?, out),
+        Verb::Completions(args) => completions::run(args, out),
+        Verb::Man(args) => man::run(args, out),
     }
 }
 

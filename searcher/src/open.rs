@@ -6,7 +6,9 @@ use bandmaster_journal::{Campaign, check_campaign};
 
 use crate::binaries::Binaries;
 use crate::campaignfile::CampaignFile;
+use crate::cluster::Cluster;
 use crate::cluster::local::Local;
+use crate::cluster::slurm::{self, SlurmCluster};
 use crate::failure::{Failure, FailureKind};
 use crate::tick::{Clusters, Searcher};
 
@@ -31,8 +33,12 @@ pub fn or_new(directory: &Path) -> Result<Campaign, Failure> {
 /// What ticks the campaign from this process.
 pub fn searcher(campaign: Campaign) -> Result<Searcher, Failure> {
     let config = CampaignFile::load(&campaign.config())?;
-    let binaries = Binaries::installed()?.kept_in(&campaign)?;
-    let clusters = Clusters::new([Box::new(Local::new(binaries.launcher.clone())) as Box<_>]);
+    let binaries = Binaries::installed(&campaign)?;
+    let mut clusters: Vec<Box<dyn Cluster>> = vec![Box::new(Local::new(binaries.clone()))];
+    if slurm::is_here() {
+        clusters.push(Box::new(SlurmCluster::new(binaries.clone(), config.lost_after).map_err(Failure::bug)?));
+    }
+    let clusters = Clusters::new(clusters);
     Ok(Searcher::new(campaign, config, clusters, binaries))
 }
 

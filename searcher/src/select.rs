@@ -1,10 +1,9 @@
 //! Which sweep is meant: `digits-1`, or `digits` for the newest of that name, or nothing for the newest of all.
 
-use bandmaster_journal::Campaign;
+use bandmaster_journal::{Campaign, names};
 use bandmaster_record::{Submission, SweepId};
 
 use crate::failure::{Failure, FailureKind};
-use crate::tick::names;
 
 /// The sweep that is meant by what was typed.
 pub fn sweep(campaign: &Campaign, typed: Option<&str>) -> Result<SweepId, Failure> {

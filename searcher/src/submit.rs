@@ -1,16 +1,17 @@
 //! Submission: a sweep's directory is staged whole under a hidden name and renamed to the next free number, so that it
 //! is there completely or not at all. The next tick takes it in.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bandmaster_journal::{Campaign, FileError, SweepDir, crash_point, make_dir, nonce, now, sync_dir, write_new};
+use bandmaster_journal::{Campaign, FileError, SweepDir, crash_point, make_dir, names, nonce, now, sync_dir, write_new};
 use bandmaster_record::{ClusterKind, RECORD_VERSION, Submission, SweepId};
 
 use crate::failure::{Failure, FailureKind};
 use crate::sweepfile::SweepFile;
-use crate::tick::{names, want};
+use crate::tick::want;
 
 /// What sweep.toml means, as the version that submitted it read it, with the campaign's defaults of that moment.
 pub fn spec_file(sweep: &SweepDir) -> PathBuf {
@@ -89,7 +90,11 @@ pub fn submit(campaign: &Campaign, prepared: &Prepared, place: Place) -> Result<
     }
     write_new(&stage.file(), &prepared.text)?;
     let directory = prepared.directory().display().to_string();
-    let spec = serde_json::to_vec_pretty(&prepared.sweep.to_spec_json(&directory)).map_err(Failure::bug)?;
+    let mut sweep = prepared.sweep.clone();
+    if place.cluster == ClusterKind::Slurm {
+        carry(&mut sweep.trial.environment);
+    }
+    let spec = serde_json::to_vec_pretty(&sweep.to_spec_json(&directory)).map_err(Failure::bug)?;
     write_new(&spec_file(&stage), &spec)?;
     let name = &prepared.sweep.name;
     let mut submission = submission(prepared, SweepId::new(name, 1).map_err(Failure::bug)?, place);
@@ -113,6 +118,29 @@ pub fn submit(campaign: &Campaign, prepared: &Prepared, place: Place) -> Result<
     sync_dir(&campaign.sweeps())?;
     want(campaign, &format!("submit-{}", submission.sweep))?;
     Ok(submission.sweep)
+}
+
+/// What makes a shell find the user's programs and libraries. On Slurm whoever ticks submits (a shell, cron, another job),
+/// and all of a sweep's trials are to find the same as the one who submitted it.
+const CARRIED: &[&str] = &[
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "CONDA_DEFAULT_ENV",
+    "JULIA_PROJECT",
+    "R_LIBS_USER",
+];
+
+/// Adds what this process finds its programs by, where the sweep does not say its own.
+fn carry(environment: &mut BTreeMap<String, String>) {
+    for name in CARRIED {
+        if let Ok(value) = std::env::var(name) {
+            environment.entry((*name).to_owned()).or_insert(value);
+        }
+    }
 }
 
 /// The numbers that sweeps of that name have.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use bandmaster_journal::{Campaign, Damage, FileError, HeldBy, JournalError, Lease, Taken, crash_point, nonce, now};
+use bandmaster_journal::{Campaign, Damage, FileError, HeldBy, JournalError, Lease, Taken, crash_point, names, nonce, now};
 use bandmaster_ledger::{Transaction, fold};
 use bandmaster_record::{AttemptRef, ClusterKind, JournalId, RequestId, Sealed, SearcherRecord, SlotId, SweepId};
 use bandmaster_search::{Layout, Site, decide};
@@ -25,8 +25,6 @@ mod projection;
 mod recorder;
 
 use recorder::Recorder;
-
-pub use observe::names;
 
 /// So many segments are kept on offer ahead of the slots, so that they never wait for a tick.
 const AHEAD: u32 = 512;
@@ -315,7 +313,7 @@ fn report(damage: &[Damage]) {
 
 /// What somebody left in `wanted/`.
 pub fn wanted(campaign: &Campaign) -> Result<Vec<String>, FileError> {
-    observe::names(&campaign.wanted(), "")
+    names(&campaign.wanted(), "")
 }
 
 impl From<FileError> for Failure {

@@ -3,10 +3,13 @@
 #![cfg(test)]
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Command, Output, Stdio};
 
+use bandmaster::cli::Cli;
 use bandmaster::{campaignfile, live, submit, sweepfile};
+use bandmaster_record::{Epoch, JournalId, Phase, SearcherRecord};
+use clap::CommandFactory as _;
 use nix::pty::{Winsize, openpty};
 
 #[path = "../src/fixture.rs"]
@@ -65,7 +68,7 @@ fn a_pipe_gets_plain_text_and_nobody_talks_beside_it() {
 #[test]
 fn a_reader_that_leaves_is_no_error() {
     let finished = Fixture::finished().publish();
-    for arguments in READING {
+    for arguments in READING.iter().copied().chain([["man"].as_slice(), &["completions", "zsh"]]) {
         let mut child = bandmaster(&finished, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let Output { status, stderr, .. } = child.wait_with_output().unwrap();
@@ -94,6 +97,49 @@ fn h_is_no_header_and_help_is_help() {
     assert_eq!((rows(&["rungs"]), rows(&["rungs", "-h"]), rows(&["rungs", "-Ph"])), (7, 6, 6));
     let help = String::from_utf8(output(&finished, &["rungs", "--help"]).stdout).unwrap();
     assert!(help.contains("-H, --no-header") && help.contains("Usage: bandmaster rungs"), "{help}");
+}
+
+#[test]
+fn who_waits_hears_the_end_and_its_exit_code() {
+    let running = Fixture::running(12);
+    let Output { status, stdout, stderr } = output(&running, &["wait", "digits", "--timeout", "50ms", "--poll", "10ms"]);
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(5), "{said}");
+    assert!(stdout.is_empty() && said.starts_with("waiting for digits-1; this drives nothing"), "{said}");
+    assert!(said.contains("digits-1 is running; waited "), "{said}");
+
+    let mut waiting = bandmaster(&running, &["wait", "digits-1", "--poll", "10ms"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut talk = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    assert!(talk.next().unwrap().unwrap().starts_with("waiting for digits-1"));
+    let phase = |phase, why: &str| SearcherRecord::PhaseChanged { sweep: "digits-1".parse().unwrap(), phase, why: why.into() };
+    running.append(&JournalId::Searcher(Epoch(1)), phase(Phase::Paused, "asked"));
+    assert_eq!(waiting.wait().unwrap().code(), Some(5));
+    assert!(talk.next().unwrap().unwrap().starts_with("digits-1 is paused"));
+    running.append(&JournalId::Searcher(Epoch(1)), phase(Phase::Finished, "every bracket is decided"));
+    assert_eq!(output(&running, &["wait", "digits-1"]).status.code(), Some(9), "one trial failed");
+    assert_eq!(output(&running, &["wait", "numbers"]).status.code(), Some(4));
+    assert_eq!(output(&running, &["wait", "digits", "--timeout", "10"]).status.code(), Some(2));
+}
+
+#[test]
+fn every_verb_has_its_page_and_is_completed() {
+    let fixture = Fixture::empty();
+    let verbs: Vec<String> = Cli::command().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    let pages = fixture.campaign.root().join("man/man1");
+    assert!(output(&fixture, &["man", pages.to_str().unwrap()]).status.success());
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = String::from_utf8(output(&fixture, &["completions", shell]).stdout).unwrap();
+        let missing: Vec<_> = verbs.iter().filter(|verb| !script.contains(verb.as_str())).collect();
+        assert!(missing.is_empty(), "{shell}: {missing:?}");
+    }
+    let page = String::from_utf8(output(&fixture, &["man"]).stdout).unwrap();
+    assert_eq!(page, std::fs::read_to_string(pages.join("bandmaster.1")).unwrap());
+    for verb in verbs {
+        let page = std::fs::read_to_string(pages.join(format!("bandmaster-{verb}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(".SH DESCRIPTION"), "{page}");
+    }
+    assert_eq!(output(&fixture, &["man", "/proc/nowhere"]).status.code(), Some(11));
+    assert_eq!(output(&fixture, &["completions", "tcsh"]).status.code(), Some(2));
 }
 
 #[test]

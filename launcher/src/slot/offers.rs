@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::say::say;
-use bandmaster_journal::{Created, FileError, SweepDir, crash_point, create_once, nonce, read_owned};
+use bandmaster_journal::{Created, FileError, SweepDir, crash_point, create_once, names, nonce, read_owned};
 use bandmaster_record::{AttemptRef, Claim, Epoch, Nonce, Offers as OffersFile, Segment, SlotId};
 
 /// A segment that is this slot's.
@@ -76,20 +76,9 @@ impl Offers {
 
     /// Reads the offers that are new or changed, and forgets those that are gone.
     fn refresh(&mut self) -> Result<(), FileError> {
-        let dir = self.sweep.offers();
-        let entries = match fs::read_dir(&dir) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.files.clear();
-                return Ok(());
-            }
-            Err(error) => return Err(FileError::new("list", dir, error)),
-        };
         let mut known = std::mem::take(&mut self.files);
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let Some(epoch) = name.to_str().and_then(|name| name.strip_suffix(".json")?.parse().ok()) else { continue };
-            let path = entry.path();
+        for epoch in names(&self.sweep.offers(), ".json")? {
+            let path = self.sweep.offer(epoch);
             let Some(stamp) = stamp(&path)? else { continue };
             match known.iter().position(|file| file.epoch == epoch && file.stamp == stamp) {
                 Some(at) => self.files.push(known.swap_remove(at)),

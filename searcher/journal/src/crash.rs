@@ -4,6 +4,12 @@
 //! are nothing. With it, `FAILPOINTS="journal.append.fsync=2*off->return"` kills the process with SIGKILL when it
 //! comes there for the third time, so that no destructor and no buffer softens the crash.
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::FileError;
+
 /// The crash points of this crate.
 pub const CRASH_POINTS: &[&str] = &[
     "journal.append.fsync",
@@ -53,26 +59,34 @@ pub fn arm_crash_points() {
 #[cfg(not(feature = "failpoints"))]
 pub fn arm_crash_points() {}
 
+/// The crash points that stand in the sources below `folder`, each once and in order: a crate's test compares its list
+/// with them.
+pub fn crash_points_in(folder: &Path) -> Result<Vec<String>, FileError> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(FileError::at("list", &folder))? {
+            let path = entry.map_err(FileError::at("list", &folder))?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = fs::read(&path).map_err(FileError::at("read", &path))?;
+            let source = String::from_utf8_lossy(&source);
+            // In two parts, so that this line is none.
+            let calls = source.split(concat!("crash_point", "(\"")).skip(1);
+            found.extend(calls.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+        }
+    }
+    Ok(found.into_iter().collect())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use super::*;
 
     #[test]
     fn the_list_of_crash_points_is_complete() {
-        let mut found = BTreeSet::new();
-        let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path);
-                    continue;
-                }
-                let text = std::fs::read_to_string(path).unwrap();
-                let call = concat!("crash_point", "(\"");
-                found.extend(text.split(call).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
-            }
-        }
-        assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), super::CRASH_POINTS);
+        assert_eq!(crash_points_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap(), CRASH_POINTS);
     }
 }

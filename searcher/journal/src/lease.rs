@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::modes::create_empty;
 use crate::watch::Watch;
-use crate::{Campaign, Created, FileError, Identity, crash_point, create_once, nonce, seal, sync_dir};
+use crate::{Campaign, Created, FileError, Identity, crash_point, create_once, names, nonce, seal, sync_dir};
 
 /// What came of asking for the lease.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ impl Lease {
             return Ok(None);
         }
         // Before anything else, so that an evicted holder finds its own file gone, whatever its cache says of others.
-        for name in names(dir)? {
+        for name in names::<String>(dir, "")? {
             let number = name.strip_prefix('.').and_then(|rest| rest.split('.').next()).unwrap_or(&name).parse::<u64>();
             if number.is_ok_and(|number| number < epoch.0 || (number == epoch.0 && name.starts_with('.'))) {
                 remove(&dir.join(name))?;
@@ -325,14 +325,9 @@ fn remove(path: &Path) -> Result<(), FileError> {
     }
 }
 
-fn names(dir: &Path) -> Result<Vec<String>, FileError> {
-    let entries = fs::read_dir(dir).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(FileError::at("list", dir))?;
-    Ok(entries.iter().filter_map(|entry| entry.file_name().into_string().ok()).collect())
-}
-
 /// The highest lease.
 fn highest(dir: &Path) -> Result<Option<Epoch>, FileError> {
-    Ok(names(dir)?.iter().filter_map(|name| name.parse().ok()).max())
+    Ok(names(dir, "")?.pop())
 }
 
 #[cfg(test)]

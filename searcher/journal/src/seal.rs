@@ -10,7 +10,7 @@ use std::path::Path;
 
 use bandmaster_record::{Epoch, JournalId, Sealed, SearcherRecord};
 
-use crate::{Campaign, Cursor, Damage, DamageKind, FileError, JournalError, JournalReader};
+use crate::{Campaign, Cursor, Damage, DamageKind, FileError, JournalError, JournalReader, names};
 
 /// How much of a journal counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,12 +100,11 @@ fn first_record(campaign: &Campaign, epoch: Epoch, counts: Counts) -> Result<Opt
 
 /// The epochs that have a journal, in their order.
 pub(crate) fn epochs(dir: &Path) -> Result<Vec<Epoch>, FileError> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).map_err(FileError::at("list", dir))? {
-        let name = entry.map_err(FileError::at("list", dir))?.file_name();
-        found.extend(name.to_str().and_then(|name| name.strip_suffix(".jrn")).and_then(|epoch| epoch.parse::<Epoch>().ok()));
+    let found = names(dir, ".jrn")?;
+    if found.is_empty() {
+        // A campaign that lost its journals must not look like one that has none yet.
+        fs::metadata(dir).map_err(FileError::at("list", dir))?;
     }
-    found.sort_unstable();
     Ok(found)
 }
 
@@ -219,6 +218,14 @@ mod tests {
         assert!(matches!(error, JournalError::Damaged(damage) if damage.kind == DamageKind::Short { known: second }));
         fs::remove_file(&path).unwrap();
         assert!(sealing_map(&campaign, Epoch(0)).is_err(), "a sealed journal is gone");
+    }
+
+    #[test]
+    fn journals_that_are_gone_with_their_directory_are_an_error() {
+        let (_temp, campaign) = campaign();
+        assert_eq!(sealing_map(&campaign, Epoch(0)).unwrap(), []);
+        fs::remove_dir(campaign.searcher_journals()).unwrap();
+        assert!(matches!(sealing_map(&campaign, Epoch(0)), Err(JournalError::File(error)) if error.is_missing()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use bandmaster_journal::{Campaign, Damage, FileError, JournalReader, sealing_map};
+use bandmaster_journal::{Campaign, Damage, FileError, JournalReader, names, sealing_map};
 use bandmaster_record::{JournalId, Record, SearcherRecord, SlotId, SlotRecord, SweepId};
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
@@ -175,32 +175,16 @@ fn goes_on<R: Record>(campaign: &Campaign, ledger: &Transaction<'_>, journal: &J
 /// observed yet.
 fn growing(campaign: &Campaign, ledger: &Transaction<'_>) -> Result<Vec<JournalId>, LedgerError> {
     let mut found: Vec<JournalId> = ledger.open_slot_journals()?.into_iter().map(|(journal, _)| journal).collect();
-    for sweep in names::<SweepId>(&campaign.sweeps())? {
+    for sweep in names::<SweepId>(&campaign.sweeps(), "")? {
         if ledger.is_over(&sweep)? {
             continue;
         }
-        for slot in names::<SlotId>(&campaign.sweep(&sweep).slots())? {
+        for slot in names::<SlotId>(&campaign.sweep(&sweep).slots(), "")? {
             let journal = JournalId::Slot(sweep.clone(), slot);
             if !ledger.knows_journal(&journal)? {
                 found.push(journal);
             }
         }
     }
-    Ok(found)
-}
-
-/// The names in a directory that are ids of that kind, in their order.
-fn names<T: std::str::FromStr + Ord>(directory: &Path) -> Result<Vec<T>, FileError> {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(FileError::new("list", directory, source)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(FileError::at("list", directory))?.file_name();
-        found.extend(name.to_str().and_then(|name| name.parse().ok()));
-    }
-    found.sort();
     Ok(found)
 }

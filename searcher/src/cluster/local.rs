@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use bandmaster_journal::{Campaign, FileError, Identity, crash_point};
@@ -18,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{Cluster, ClusterError, Gone, Survey};
+use crate::binaries::Binaries;
 use crate::live::Live;
 
 /// How long a slot may take to open its journal before the searcher goes on without waiting for it, in milliseconds.
@@ -25,15 +25,15 @@ const READY_WITHIN: u16 = 10_000;
 
 /// This machine.
 pub struct Local {
-    launcher: PathBuf,
+    binaries: Binaries,
     /// Slots that this process started, kept so that their ends are reaped.
     children: Vec<Child>,
 }
 
 impl Local {
     /// Slots are started from that `bandmaster-launch`.
-    pub fn new(launcher: PathBuf) -> Self {
-        Self { launcher, children: Vec::new() }
+    pub fn new(binaries: Binaries) -> Self {
+        Self { binaries, children: Vec::new() }
     }
 
     /// How many slots of such trials may run at once.
@@ -48,7 +48,7 @@ impl Local {
         let path = campaign.sweep(&array.sweep).arrays().join(format!("{}.log", array.array));
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|source| FileError::new("open", &path, source))?;
-        let mut command = Command::new(&self.launcher);
+        let mut command = Command::new(&self.binaries.kept()?.launcher);
         command
             .arg("slot")
             .arg("--campaign")
@@ -105,11 +105,9 @@ impl Cluster for Local {
         let taken: BTreeSet<u32> = live.state.slots.values().map(|slot| slot.task).collect();
         for task in (0..).filter(|lane| !taken.contains(lane)).take(array.tasks as usize) {
             crash_point("local.spawn");
-            let child = self
-                .task(campaign, array, &job, task)?
-                .spawn()
-                .map_err(|source| ClusterError::Launcher { program: self.launcher.display().to_string(), source })?;
-            started.push(child);
+            let mut command = self.task(campaign, array, &job, task)?;
+            let program = command.get_program().to_string_lossy().into_owned();
+            started.push(command.spawn().map_err(|source| ClusterError::Launcher { program, source })?);
         }
         started.iter_mut().for_each(await_ready);
         self.children.append(&mut started);

@@ -3,8 +3,10 @@
 pub mod ask;
 pub mod best;
 pub mod check;
+pub mod completions;
 pub mod ledger;
 pub mod logs;
+pub mod man;
 pub mod metrics;
 pub mod new;
 pub mod plan;
@@ -16,3 +18,4 @@ pub mod status;
 pub mod submit;
 pub mod tick;
 pub mod trials;
+pub mod wait;

@@ -6,18 +6,18 @@
 use std::io::Write;
 use std::path::Path;
 
-use bandmaster_journal::Campaign;
+use bandmaster_journal::{Campaign, names};
 use bandmaster_ledger::Reader;
 use bandmaster_record::{ClusterKind, Phase, SweepId};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::submit::{Args, place, prepare};
 use crate::drive::Driver;
-use crate::failure::{Exit, Failure, FailureKind};
+use crate::ending::{End, Looks};
+use crate::failure::{Exit, Failure};
 use crate::live::Live;
 use crate::progress::Progress;
 use crate::submit::{Prepared, submit};
-use crate::tick::names;
 use crate::{open, select};
 
 /// Runs to the end.
@@ -38,7 +38,13 @@ pub async fn run(args: &Args, directory: &Path, talk: &mut dyn Write) -> Result<
     let mut driver = Driver::new(open::searcher(campaign.clone())?);
     let left = to_the_end(&mut driver, &campaign, &sweep, cluster, talk).await?;
     let end = End::of(&campaign, &sweep)?;
-    writeln!(talk, "{}", end.sentence(&sweep, left)).map_err(Failure::output)?;
+    let sentence = match left {
+        Left::Detached => {
+            format!("{sweep} goes on without this terminal; the same command attaches again, `bandmaster status {sweep}` shows it")
+        }
+        Left::AtRest | Left::Stopped => end.sentence(&sweep, left == Left::Stopped),
+    };
+    writeln!(talk, "{sentence}").map_err(Failure::output)?;
     Ok(end.exit())
 }
 
@@ -95,6 +101,7 @@ async fn to_the_end(
     let mut progress = Progress::new();
     let mut interrupted = false;
     let mut seen = false;
+    let mut looks = Looks::default();
     loop {
         let [int, term] = &mut stops;
         let stop = tokio::select! {
@@ -131,55 +138,11 @@ async fn to_the_end(
                 }
             }
             // It was there and is at rest; or another process ticks, and the ledger tells.
-            None if seen || End::of(campaign, sweep)?.is_over() => {
+            None if seen || looks.is_over(campaign, sweep)? => {
                 progress.clear();
                 return Ok(Left::AtRest);
             }
             None => {}
-        }
-    }
-}
-
-/// How a sweep stands when `run` leaves it.
-struct End {
-    phase: String,
-    failed: u32,
-}
-
-impl End {
-    fn of(campaign: &Campaign, sweep: &SweepId) -> Result<Self, Failure> {
-        let reader = Reader::open(campaign)?;
-        let db = reader.connection();
-        let phase = db.query_row("SELECT phase FROM sweeps WHERE sweep = ?1", [sweep.as_str()], |row| row.get(0)).unwrap_or_default();
-        let failed = db
-            .query_row("SELECT count(*) FROM trials WHERE sweep = ?1 AND state = 'failed'", [sweep.as_str()], |row| row.get(0))
-            .unwrap_or_default();
-        Ok(Self { phase, failed })
-    }
-
-    fn is_over(&self) -> bool {
-        self.phase == Phase::Finished.as_str() || self.phase == Phase::Cancelled.as_str()
-    }
-
-    fn exit(&self) -> Exit {
-        match self.phase == Phase::Finished.as_str() {
-            true if self.failed == 0 => Exit::Ok,
-            true => Exit::Because(FailureKind::FailedTrials),
-            false => Exit::Because(FailureKind::NotFinished),
-        }
-    }
-
-    fn sentence(&self, sweep: &SweepId, left: Left) -> String {
-        match (self.phase.as_str(), self.failed) {
-            ("finished", 0) => format!("{sweep} is finished"),
-            ("finished", 1) => format!("{sweep} is finished; 1 trial failed: `bandmaster trials {sweep} --state failed`"),
-            ("finished", failed) => format!("{sweep} is finished; {failed} trials failed: `bandmaster trials {sweep} --state failed`"),
-            ("paused", _) => format!("{sweep} is paused: `bandmaster resume {sweep}`, then run it again"),
-            ("running", _) if left == Left::Detached => {
-                format!("{sweep} goes on without this terminal; the same command attaches again, `bandmaster status {sweep}` shows it")
-            }
-            ("running", _) if left == Left::Stopped => format!("{sweep} is stopped at its checkpoints; the same command goes on"),
-            (phase, _) => format!("{sweep} is {phase}"),
         }
     }
 }

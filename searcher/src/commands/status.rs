@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::SystemTime;
 
-use bandmaster_journal::{Campaign, HeldBy, Lease};
+use bandmaster_journal::{Campaign, HeldBy, Lease, names};
 use bandmaster_ledger::Reader;
 use bandmaster_record::{SweepId, Timestamp};
 use rusqlite::Connection;
@@ -13,7 +13,6 @@ use crate::failure::{Exit, Failure};
 use crate::output::{Cell, Column, Details, Format, Kind, Layout, Listing, Record, Shown, write_json};
 use crate::reading;
 use crate::select;
-use crate::tick::names;
 
 mod sweep;
 

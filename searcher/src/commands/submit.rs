@@ -8,7 +8,7 @@ use bandmaster_record::ClusterKind;
 
 use crate::campaignfile::CampaignFile;
 use crate::cluster::local::Local;
-use crate::cluster::slurm::SlurmCluster;
+use crate::cluster::slurm;
 use crate::failure::{Exit, Failure, FailureKind};
 use crate::open;
 use crate::submit::{Place, Prepared, submit};
@@ -47,17 +47,13 @@ pub fn prepare(args: &Args, directory: &Path) -> Result<Prepared, Failure> {
 /// before anything is made; else, or where it is asked for, on this machine.
 pub fn place(args: &Args, prepared: &Prepared) -> Result<Place, Failure> {
     let limit = prepared.sweep.slurm.max_running.unwrap_or(u32::MAX);
-    match SlurmCluster::find().filter(|_| !args.local) {
-        Some(mut slurm) => {
-            let most_tasks = slurm.would_take(&prepared.sweep, prepared.directory())?;
-            Ok(Place { cluster: ClusterKind::Slurm, slots: args.slots.unwrap_or(limit), most_tasks: Some(most_tasks) })
-        }
-        None => {
-            let resources = &prepared.sweep.resources;
-            let most = Local::slots(resources.gpus, resources.ranks * resources.cpus_per_rank);
-            Ok(Place { cluster: ClusterKind::Local, slots: args.slots.unwrap_or(most.min(limit)), most_tasks: None })
-        }
+    if slurm::is_here() && !args.local {
+        let most_tasks = Some(slurm::would_take(&prepared.sweep, prepared.directory())?);
+        return Ok(Place { cluster: ClusterKind::Slurm, slots: args.slots.unwrap_or(limit), most_tasks });
     }
+    let resources = &prepared.sweep.resources;
+    let most = Local::slots(resources.gpus, resources.ranks * resources.cpus_per_rank);
+    Ok(Place { cluster: ClusterKind::Local, slots: args.slots.unwrap_or(most.min(limit)), most_tasks: None })
 }
 
 /// Submits, ticks once so that slots start, and prints the sweep's id.

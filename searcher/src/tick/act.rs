@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use bandmaster_journal::{FileError, crash_point, now, rename, write_stage};
+use bandmaster_journal::{FileError, crash_point, names, now, rename, write_stage};
 use bandmaster_record::{
     ArrayFile, ArrayNo, AttemptRef, Epoch, Offers, Phase, RECORD_VERSION, SearcherRecord, Seconds, SweepId, Timestamp,
 };
 use bandmaster_search::{ArrayState, Refused};
 
-use super::observe::names;
 use super::{Step, still_mine};
 use crate::cluster::ClusterError;
 use crate::failure::Failure;
@@ -93,7 +92,8 @@ impl Step<'_, '_> {
         let arrays: Vec<ArrayNo> = state.arrays.iter().filter(|(_, array)| array.job.is_none()).map(|(number, _)| *number).collect();
         let mut takes = self.away.is_none();
         for array in arrays {
-            let Some(file) = self.sweeps.get(sweep).and_then(|live| self.array_file(live, array)).filter(|_| takes) else {
+            let searcher = &self.binaries.kept()?.searcher;
+            let Some(file) = self.sweeps.get(sweep).and_then(|live| self.array_file(live, array, searcher)).filter(|_| takes) else {
                 self.record(given_up(sweep, array, "it was not submitted: the cluster takes nothing just now"))?;
                 continue;
             };
@@ -125,7 +125,8 @@ impl Step<'_, '_> {
         Ok(())
     }
 
-    fn array_file(&self, live: &Live, number: ArrayNo) -> Option<ArrayFile> {
+    /// What an array runs; `None` where a trial of it is not live any more.
+    fn array_file(&self, live: &Live, number: ArrayNo, searcher: &Path) -> Option<ArrayFile> {
         let array = live.state.arrays.get(&number)?;
         Some(ArrayFile {
             v: RECORD_VERSION,
@@ -136,7 +137,7 @@ impl Step<'_, '_> {
             cluster: live.cluster,
             tasks: array.tasks,
             trial: live.settings.clone(),
-            searcher: Some(self.binaries.searcher.display().to_string()),
+            searcher: Some(searcher.display().to_string()),
             reserved: array.reserved.iter().map(|attempt| live.state.segment(*attempt)).collect::<Option<_>>()?,
             idle: if array.reserved.is_empty() { IDLE } else { REGRANT },
         })

@@ -6,9 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::str::FromStr;
 
-use bandmaster_journal::{Created, FileError, JournalReader, boottime, create_once};
+use bandmaster_journal::{Created, FileError, JournalReader, boottime, create_once, names};
 use bandmaster_record::{
     ArrayNo, AttemptRef, Claim, ClusterKind, JobId, JournalId, Request, RequestId, SearcherRecord, Seconds, Seen, SlotId, Submission,
     SweepId, Timestamp,
@@ -30,24 +29,6 @@ const BITE: u64 = 8 << 20;
 struct Asking {
     at: Timestamp,
     request: Request,
-}
-
-/// The names in a directory that parse, without that ending, in order; a directory that is not there is empty.
-pub fn names<T: FromStr + Ord>(directory: &Path, ending: &str) -> Result<Vec<T>, FileError> {
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(source) => return Err(FileError::new("list", directory, source)),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(FileError::at("list", directory))?;
-        if let Some(name) = entry.file_name().to_str().and_then(|name| name.strip_suffix(ending)?.parse().ok()) {
-            found.push(name);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 /// Reads a file of JSON; `None` if it is not there.

@@ -7,7 +7,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use bandmaster_journal::{Campaign, FileError, Lease, crash_point};
+use bandmaster_journal::{Campaign, FileError, Lease, crash_point, names_between};
 use bandmaster_ledger::{Ledger, LedgerError, Transaction};
 use bandmaster_record::Epoch;
 
@@ -30,7 +30,7 @@ fn cost(bytes: u64) -> Duration {
 
 /// Opens the projection. Says whether it had to be begun anew.
 pub(super) fn open(campaign: &Campaign, lease: &Lease) -> Result<(Ledger, bool), Failure> {
-    let newest = epochs(campaign)?.into_iter().max();
+    let newest = epochs(campaign)?.pop();
     if let Some(newest) = newest.filter(|_| lease.clean()) {
         return Ok((Ledger::open(&campaign.work_db(newest))?, false));
     }
@@ -46,14 +46,7 @@ pub(super) fn open(campaign: &Campaign, lease: &Lease) -> Result<(Ledger, bool),
 /// The projections that lie in the campaign.
 fn epochs(campaign: &Campaign) -> Result<Vec<Epoch>, FileError> {
     let directory = campaign.work_db(Epoch(0));
-    let directory = directory.parent().unwrap_or(Path::new("."));
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(FileError::at("list", directory))? {
-        let name = entry.map_err(FileError::at("list", directory))?.file_name();
-        let epoch = name.to_str().and_then(|name| name.strip_prefix("work.")?.strip_suffix(".db")?.parse().ok());
-        found.extend(epoch.map(Epoch));
-    }
-    Ok(found)
+    names_between(directory.parent().unwrap_or(Path::new(".")), "work.", ".db")
 }
 
 /// The states of the live sweeps as they were committed last.

@@ -44,7 +44,7 @@ fn elsewhere() -> Identity {
 }
 
 fn lease_files(campaign: &Campaign) -> Vec<String> {
-    let mut names = names(&campaign.lease_dir()).unwrap();
+    let mut names: Vec<String> = names(&campaign.lease_dir(), "").unwrap();
     names.sort();
     names
 }
@@ -238,7 +238,7 @@ fn what_another_boot_of_this_host_saw_says_nothing() {
     fs::write(&seen, text).unwrap();
     sleep(SHORT);
     assert_eq!(held(take(&campaign, SHORT)).takeover_in, Some(SHORT));
-    assert_eq!(names(&campaign.seen()).unwrap().len(), 1);
+    assert_eq!(names::<String>(&campaign.seen(), "").unwrap().len(), 1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use bandmaster_record::{ArrayNo, Cause, Host, JobId, Nonce, Seconds, Seen, SlotI
 use bandmaster_search::{ArrayState, SlotState};
 
 use super::sacct::Row;
-use super::script::job_name;
+use super::script::array_name;
 use super::squeue::{Listing, Queued};
 use super::state::JobState;
 use crate::cluster::{Gone, Survey};
@@ -49,7 +49,7 @@ impl Evidence<'_> {
         let mut survey = Survey::default();
         for (number, array) in &live.state.arrays {
             let Some(job) = &array.job else {
-                let name = job_name(&live.state.sweep, *number, &array.nonce);
+                let name = array_name(&live.state.sweep, *number, &array.nonce);
                 survey.adopted.extend(self.listing.find(&name).map(|job| (*number, job.clone())));
                 continue;
             };

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bandmaster_journal::{Campaign, FileError, Lease, Taken};
+use bandmaster_journal::{Campaign, FileError, Lease, Taken, names_between};
 use bandmaster_ledger::{Folded, Ledger, LedgerError, Listener, Transaction};
 use bandmaster_record::{Envelope, SearcherRecord, SlotId, SlotRecord, SweepId};
 
@@ -72,13 +72,7 @@ fn publish(campaign: &Campaign, lease: &Lease, ledger: &Ledger) -> Result<(), Fa
 fn projections(campaign: &Campaign) -> Result<(), FileError> {
     let work = campaign.work_db(bandmaster_record::Epoch(0));
     let directory = work.parent().unwrap_or(campaign.root());
-    for entry in std::fs::read_dir(directory).map_err(FileError::at("list", directory))? {
-        let entry = entry.map_err(FileError::at("list", directory))?;
-        if entry.file_name().to_str().is_some_and(|name| name.starts_with("work.") && name.ends_with(".db")) {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
+    names_between(directory, "work.", ".db")?.into_iter().try_for_each(|epoch| remove(&campaign.work_db(epoch)))
 }
 
 /// Removes a SQLite file, with the journal that an interrupted transaction left beside it.
