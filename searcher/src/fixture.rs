@@ -160,6 +160,7 @@ fn submit(campaign: &Campaign, sweep: &str) {
         git_dirty: Some(false),
         cluster: ClusterKind::Local,
         slots: 2,
+        most_tasks: None,
     };
     std::fs::write(place.submission(), serde_json::to_vec(&submission).unwrap()).unwrap();
 }

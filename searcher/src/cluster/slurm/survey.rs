@@ -54,7 +54,7 @@ impl Evidence<'_> {
                 continue;
             };
             let slots = slots_of(live, *number);
-            let fates: BTreeMap<u32, Fate> = tasks(array, &slots).map(|task| (task, self.fate(array, job, task))).collect();
+            let fates = self.fates(array, job, &slots);
             let seen = self.seen(array, job, &fates);
             if seen.states != array.states || [&seen.over, &seen.silent, &seen.back].iter().any(|tasks| !tasks.is_empty()) {
                 survey.seen.insert(*number, seen);
@@ -68,11 +68,16 @@ impl Evidence<'_> {
     pub fn unexplained(&self, live: &Live) -> Vec<(JobId, Timestamp)> {
         let wants_rows = |(number, array): &(&ArrayNo, &ArrayState)| {
             let (Some(job), slots) = (&array.job, slots_of(live, **number)) else { return false };
-            let fates: BTreeMap<u32, Fate> = tasks(array, &slots).map(|task| (task, self.fate(array, job, task))).collect();
-            fates.values().any(|fate| *fate == Fate::Silent) || !self.gone(job, &slots, &fates).is_empty()
+            let fates = self.fates(array, job, &slots);
+            let was_requeued = |(id, slot): &(&SlotId, &SlotState)| self.is_earlier_run(id, slot, &slots, &fates);
+            fates.values().any(|fate| *fate == Fate::Silent) || slots.iter().any(was_requeued)
         };
         let asked = live.state.arrays.iter().filter(wants_rows);
         asked.filter_map(|(_, array)| Some((array.job.clone()?, written_at(&array.nonce)))).collect()
+    }
+
+    fn fates(&self, array: &ArrayState, job: &JobId, slots: &Slots<'_>) -> BTreeMap<u32, Fate> {
+        tasks(array, slots).map(|task| (task, self.fate(array, job, task))).collect()
     }
 
     fn fate(&self, array: &ArrayState, job: &JobId, task: u32) -> Fate {
@@ -133,18 +138,22 @@ impl Evidence<'_> {
     }
 
     /// The slots that are no more: their task is over, waits to run again, or runs again already.
-    fn gone(&self, job: &JobId, slots: &[(&SlotId, &SlotState)], fates: &BTreeMap<u32, Fate>) -> Vec<Gone> {
-        let is_newest = |id: &SlotId, task: u32| slots.iter().all(|(other, slot)| slot.task != task || other.nonce() <= id.nonce());
+    fn gone(&self, job: &JobId, slots: &Slots<'_>, fates: &BTreeMap<u32, Fate>) -> Vec<Gone> {
         let judge = |(id, slot): &(&SlotId, &SlotState)| {
             let (cause, evidence) = match fates.get(&slot.task)? {
-                Fate::Silent => return None,
-                Fate::Runs if is_newest(id, slot.task) => return None,
-                Fate::Over { cause, evidence } if is_newest(id, slot.task) => (*cause, evidence.clone()),
-                _ => self.requeued(job, id, slot.task),
+                _ if self.is_earlier_run(id, slot, slots, fates) => self.requeued(job, id, slot.task),
+                Fate::Over { cause, evidence } => (*cause, evidence.clone()),
+                Fate::Waits | Fate::Runs | Fate::Silent => return None,
             };
             Some(Gone { slot: (*id).clone(), cause, evidence })
         };
         slots.iter().filter_map(judge).collect()
+    }
+
+    /// Whether the slot was a run of a task that is in the queue again, or runs again: a newer slot of it is open.
+    fn is_earlier_run(&self, id: &SlotId, slot: &SlotState, slots: &Slots<'_>, fates: &BTreeMap<u32, Fate>) -> bool {
+        let is_newer = |(other, known): &(&SlotId, &SlotState)| known.task == slot.task && other.nonce() > id.nonce();
+        fates.get(&slot.task) == Some(&Fate::Waits) || slots.iter().any(is_newer)
     }
 
     /// Why an earlier run of a task ended, as far as accounts tell: the run that began nearest to the slot's own start.
@@ -159,12 +168,14 @@ impl Evidence<'_> {
 }
 
 /// The open slots of an array.
+type Slots<'a> = [(&'a SlotId, &'a SlotState)];
+
 fn slots_of(live: &Live, array: ArrayNo) -> Vec<(&SlotId, &SlotState)> {
     live.state.slots.iter().filter(|(_, slot)| slot.array == array).collect()
 }
 
 /// The tasks that somebody waits for: those with reservations, and those with open slots.
-fn tasks(array: &ArrayState, slots: &[(&SlotId, &SlotState)]) -> impl Iterator<Item = u32> {
+fn tasks(array: &ArrayState, slots: &Slots<'_>) -> impl Iterator<Item = u32> {
     let reserved = 0..array.reserved.len() as u32;
     let others: Vec<u32> = slots.iter().map(|(_, slot)| slot.task).filter(|task| !reserved.contains(task)).collect();
     reserved.chain(others)

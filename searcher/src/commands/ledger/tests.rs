@@ -158,6 +158,8 @@ fn records_of_another_searcher_are_in_the_answer_at_once() {
         array,
         nonce: bandmaster_record::Nonce::new("N").unwrap(),
         tasks: 3,
+        reserved: Vec::new(),
+        at_once: None,
     };
     finished.append(&JournalId::Searcher(Epoch(1)), record);
     assert_eq!(printed(&finished, &["sql", "SELECT tasks FROM arrays WHERE \"array\" = 9", "-Ph"]), "3\n");
