@@ -72,6 +72,15 @@ fn is_program(path: &Path) -> bool {
 /// Makes the sweep, under the next number of its name.
 pub fn submit(campaign: &Campaign, prepared: &Prepared, cluster: ClusterKind, slots: u32) -> Result<SweepId, Failure> {
     let stage = campaign.new_sweep(&nonce());
+    let submitted = put(campaign, prepared, cluster, slots, &stage);
+    if submitted.is_err() {
+        // What is staged only is nothing yet, and a disk that is full has no room for it.
+        let _ = std::fs::remove_dir_all(stage.root());
+    }
+    submitted
+}
+
+fn put(campaign: &Campaign, prepared: &Prepared, cluster: ClusterKind, slots: u32, stage: &SweepDir) -> Result<SweepId, Failure> {
     make_dir(stage.root())?;
     for directory in [stage.arrays(), stage.offers(), stage.claims(), stage.slots(), stage.trials()] {
         make_dir(&directory)?;
@@ -79,7 +88,7 @@ pub fn submit(campaign: &Campaign, prepared: &Prepared, cluster: ClusterKind, sl
     write_new(&stage.file(), &prepared.text)?;
     let directory = prepared.directory().display().to_string();
     let spec = serde_json::to_vec_pretty(&prepared.sweep.to_spec_json(&directory)).map_err(Failure::bug)?;
-    write_new(&spec_file(&stage), &spec)?;
+    write_new(&spec_file(stage), &spec)?;
     let name = &prepared.sweep.name;
     let mut submission = submission(prepared, SweepId::new(name, 1).map_err(Failure::bug)?, cluster, slots);
     let mut number = numbers(campaign, name)?.max().unwrap_or(0) + 1;
