@@ -8,11 +8,13 @@ use std::process::{Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+mod inodes;
 mod kills;
 mod processes;
 mod small_disk;
 mod sound;
 
+pub use inodes::Inodes;
 pub use kills::through_kills;
 pub use processes::{end_of_processes, processes_of};
 pub use small_disk::{SmallDisk, in_a_namespace};
