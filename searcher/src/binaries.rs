@@ -72,7 +72,10 @@ impl Programs {
         std::fs::create_dir_all(&directory).map_err(|source| FileError::new("make", &directory, source))?;
         for (from, to) in [(&self.searcher, &kept.searcher), (&self.launcher, &kept.launcher)] {
             let stage = to.with_extension(format!("{}.new", std::process::id()));
-            copy(from, &stage)?;
+            copy(from, &stage).inspect_err(|_| {
+                // A part of a program is of no use, and a full disk has no room for it.
+                let _ = std::fs::remove_file(&stage);
+            })?;
             crash_point("binaries.rename");
             std::fs::rename(&stage, to).map_err(|source| FileError::new("rename", &stage, source))?;
         }

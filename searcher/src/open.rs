@@ -1,8 +1,10 @@
-//! A campaign is opened only after it was found safe: a tick executes what lies in it.
+//! A campaign is opened only after it was found safe, since a tick executes what lies in it, and only if no newer version
+//! has taken it over.
 
 use std::path::Path;
 
 use bandmaster_journal::{Campaign, check_campaign};
+use bandmaster_ledger::refuse_newer;
 
 use crate::binaries::Binaries;
 use crate::campaignfile::CampaignFile;
@@ -20,6 +22,7 @@ pub fn existing(directory: &Path) -> Result<Campaign, Failure> {
         return Err(no_campaign(directory, &"it has no sweeps/"));
     }
     check_campaign(&campaign)?;
+    refuse_newer(&campaign)?;
     Ok(campaign)
 }
 

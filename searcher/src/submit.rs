@@ -84,6 +84,15 @@ pub struct Place {
 /// Makes the sweep, under the next number of its name.
 pub fn submit(campaign: &Campaign, prepared: &Prepared, place: Place) -> Result<SweepId, Failure> {
     let stage = campaign.new_sweep(&nonce());
+    let submitted = put(campaign, prepared, place, &stage);
+    if submitted.is_err() {
+        // What is staged only is nothing yet, and a disk that is full has no room for it.
+        let _ = std::fs::remove_dir_all(stage.root());
+    }
+    submitted
+}
+
+fn put(campaign: &Campaign, prepared: &Prepared, place: Place, stage: &SweepDir) -> Result<SweepId, Failure> {
     make_dir(stage.root())?;
     for directory in [stage.arrays(), stage.offers(), stage.claims(), stage.slots(), stage.trials()] {
         make_dir(&directory)?;
@@ -95,7 +104,7 @@ pub fn submit(campaign: &Campaign, prepared: &Prepared, place: Place) -> Result<
         carry(&mut sweep.trial.environment);
     }
     let spec = serde_json::to_vec_pretty(&sweep.to_spec_json(&directory)).map_err(Failure::bug)?;
-    write_new(&spec_file(&stage), &spec)?;
+    write_new(&spec_file(stage), &spec)?;
     let name = &prepared.sweep.name;
     let mut submission = submission(prepared, SweepId::new(name, 1).map_err(Failure::bug)?, place);
     let mut number = numbers(campaign, name)?.max().unwrap_or(0) + 1;

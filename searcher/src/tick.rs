@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bandmaster_journal::{Campaign, Damage, FileError, HeldBy, JournalError, Lease, Taken, crash_point, names, nonce, now};
-use bandmaster_ledger::{Transaction, fold};
+use bandmaster_ledger::{Transaction, fold, refuse_newer};
 use bandmaster_record::{AttemptRef, ClusterKind, JournalId, RequestId, Sealed, SearcherRecord, SlotId, SweepId};
 use bandmaster_search::{Layout, Site, decide};
 
@@ -138,6 +138,8 @@ impl Searcher {
 
     /// One tick.
     pub fn tick(&mut self) -> Result<Ticked, Failure> {
+        // Before the lease: what a newer holder has begun is to find everything as it left it.
+        refuse_newer(&self.campaign)?;
         let lease = match Lease::take(&self.campaign, Duration::from_secs_f64(self.config.lease_takeover.0))? {
             Taken::Held(held) => return Ok(Ticked::Held(held)),
             Taken::Mine(lease) => lease,

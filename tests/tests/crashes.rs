@@ -40,7 +40,7 @@ fn points() -> Vec<(String, u32)> {
 #[test]
 fn a_searcher_killed_at_any_crash_point_loses_nothing_and_doubles_nothing() {
     let quiet = world();
-    let output = quiet.run(&["run", "sweep.toml"]).unwrap();
+    let output = quiet.sweep(&[]).unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let expected = quiet.promoted().unwrap();
     let mut reached = std::collections::BTreeSet::new();
@@ -48,14 +48,14 @@ fn a_searcher_killed_at_any_crash_point_loses_nothing_and_doubles_nothing() {
         let world = world();
         // Only this searcher dies: slots start ticks of their own, with the same environment, unless it is taken away.
         let failpoints = if skip == 0 { format!("{point}=return") } else { format!("{point}={skip}*off->return") };
-        let mut run = world.bandmaster(&["run", "sweep.toml"]);
+        let mut run = world.begin("run", "sweep.toml", &[]);
         let status = run.env("FAILPOINTS", failpoints).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         if status.code().is_none() {
             reached.insert(point.clone());
         }
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
-            let output = world.run(&["run", "sweep.toml"]).unwrap();
+            let output = world.sweep(&[]).unwrap();
             assert_eq!(output.status.code(), Some(0), "after a death at {point} (after {skip}): {}", said(&output));
             if world.sql("SELECT count(*) FROM sweeps WHERE phase <> 'finished'").unwrap() == "0" {
                 break;

@@ -50,8 +50,8 @@ impl FileError {
 
     fn advice(&self) -> &'static str {
         match self.source.kind() {
-            io::ErrorKind::StorageFull => " (make room there; what was being written is kept and tried again)",
-            io::ErrorKind::QuotaExceeded => " (your quota is used up; what was being written is kept and tried again)",
+            io::ErrorKind::StorageFull => " (make room there; nothing is lost)",
+            io::ErrorKind::QuotaExceeded => " (your quota is used up: make room there; nothing is lost)",
             io::ErrorKind::ReadOnlyFilesystem => " (a campaign needs a file system that every node may write)",
             _ => "",
         }

@@ -23,7 +23,7 @@ pub use compare::{Difference, same_rows};
 pub use error::LedgerError;
 pub use fold::{Folded, Listener, fold};
 pub use publish::{CRASH_POINTS, Staged};
-pub use reader::{Freshness, Reader};
+pub use reader::{Freshness, Reader, refuse_newer};
 pub use rebuild::rebuild;
 pub use schema::{APPLICATION_ID, SCHEMA_VERSION};
 pub use store::Ledger;

@@ -112,6 +112,15 @@ impl Reader {
     }
 }
 
+/// Refuses a campaign whose published ledger a newer version wrote: nothing there is for this one to touch. What else may
+/// be wrong with a ledger, whoever reads it tells.
+pub fn refuse_newer(campaign: &Campaign) -> Result<(), LedgerError> {
+    match open_published(&campaign.ledger()) {
+        Err(error @ LedgerError::Newer { .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Opens a published ledger: it never changes, so that no lock is needed and no journal of SQLite's is looked for.
 pub(crate) fn open_published(path: &Path) -> Result<Connection, LedgerError> {
     let mut uri = String::from("file:");
