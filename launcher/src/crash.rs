@@ -6,6 +6,8 @@ pub const CRASH_POINTS: &[&str] = &[
     "launch.agent.spawn",
     "launch.agent.spawned",
     "launch.answer",
+    "launch.ask.spawn",
+    "launch.ask.spawned",
     "launch.attempt.ended",
     "launch.claimed",
     "launch.log.made",

@@ -17,6 +17,7 @@ pub mod say;
 pub mod segment;
 pub mod signals;
 pub mod slot;
+pub mod slurm;
 pub mod spawn;
 pub mod surroundings;
 pub mod wire;

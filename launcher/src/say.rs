@@ -8,3 +8,8 @@ use std::io::Write;
 pub fn say(what: impl Display) {
     let _ = writeln!(std::io::stderr(), "bandmaster-launch: {what}");
 }
+
+/// Writes one line that is another program's, if it can be written.
+pub fn say_as_it_is(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

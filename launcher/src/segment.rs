@@ -24,6 +24,9 @@ pub struct Rules {
     pub grace: Duration,
 }
 
+/// How long a trial is left alone while it is found out why it must stop.
+const HEARING: Duration = Duration::from_millis(500);
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event<'a> {
@@ -31,23 +34,40 @@ pub enum Event<'a> {
     Started,
     /// It reported.
     Report(Resource, &'a BTreeMap<String, Number>),
-    /// Somebody asks for the attempt's end: pause, cancel, a signal.
-    StopAsked,
+    /// Somebody asks for the attempt's end: pause, cancel, a signal. `None` while it is being found out why: the trial is
+    /// asked to stop soon in any case, and the reason is corrected when it comes later than that.
+    StopAsked(Option<&'a Notice>),
     /// Time passed; sent when [`Machine::deadline`] is reached.
     Passed,
     /// The trial's process ended, and everything that it started is gone.
     Ended(&'a Exit),
     /// There never was a process; why, as a sentence.
     CannotStart(&'a str),
-    /// The agent is gone and has not said how the trial ended.
-    AgentGone(&'a str),
+    /// The agent is gone and has not said how the trial ended: what is known of the cause, and why, as a sentence.
+    AgentGone(Cause, &'a str),
+}
+
+/// Why a trial must stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The reason.
+    pub reason: StopReason,
+    /// What is left until all is killed, where it is known.
+    pub left: Option<Duration>,
+    /// What tells so, for people.
+    pub evidence: String,
 }
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Ask the trial to checkpoint and leave within the rules' grace.
-    Stop(StopReason),
+    /// Ask the trial to checkpoint and leave.
+    Stop {
+        /// Why.
+        reason: StopReason,
+        /// How long it has before it is killed.
+        grace: Duration,
+    },
     /// Kill its process group.
     Kill,
     /// The attempt is over.
@@ -72,9 +92,17 @@ pub struct Verdict {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Phase {
     Starting,
-    Running { since: Duration },
-    Stopping { why: StopReason, kill_at: Duration },
-    Killed { why: StopReason },
+    Running {
+        since: Duration,
+    },
+    /// It is to stop, and it is being found out why.
+    Asked {
+        until: Duration,
+    },
+    Stopping {
+        kill_at: Duration,
+    },
+    Killed,
     Over,
 }
 
@@ -83,6 +111,10 @@ enum Phase {
 pub struct Machine {
     rules: Rules,
     phase: Phase,
+    /// Why it was asked to stop, and how long it was given.
+    stop: Option<(Notice, Duration)>,
+    /// Whether the reason may still be corrected.
+    guessed: bool,
     result: Option<Number>,
     /// The last report of all, to explain a missing result.
     last: Option<(Resource, Vec<String>)>,
@@ -91,15 +123,16 @@ pub struct Machine {
 impl Machine {
     /// An attempt whose agent was told to start the trial.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, phase: Phase::Starting, result: None, last: None }
+        Self { rules, phase: Phase::Starting, stop: None, guessed: false, result: None, last: None }
     }
 
     /// When [`Event::Passed`] is due, on the caller's clock; `None` while nothing waits for time.
     pub fn deadline(&self) -> Option<Duration> {
         match self.phase {
             Phase::Running { since } => self.rules.time.map(|time| since + time),
-            Phase::Stopping { kill_at, .. } => Some(kill_at),
-            Phase::Starting | Phase::Killed { .. } | Phase::Over => None,
+            Phase::Asked { until } => Some(until),
+            Phase::Stopping { kill_at } => Some(kill_at),
+            Phase::Starting | Phase::Killed | Phase::Over => None,
         }
     }
 
@@ -116,12 +149,21 @@ impl Machine {
                 self.report(resource, metrics);
                 None
             }
-            (Phase::Starting | Phase::Running { .. }, Event::StopAsked) => Some(self.stop(now, StopReason::Asked)),
-            (_, Event::StopAsked) => None,
+            (Phase::Starting | Phase::Running { .. }, Event::StopAsked(None)) => {
+                self.phase = Phase::Asked { until: now + HEARING };
+                None
+            }
+            (Phase::Starting | Phase::Running { .. } | Phase::Asked { .. }, Event::StopAsked(Some(notice))) => {
+                Some(self.stop(now, notice.clone()))
+            }
+            (_, Event::StopAsked(notice)) => {
+                self.correct(now, notice);
+                None
+            }
             (_, Event::Passed) => self.passed(now),
             (_, Event::Ended(exit)) => Some(self.finish(exit)),
             (_, Event::CannotStart(why)) => Some(self.over(Cause::CannotStart, None, None, why.to_owned())),
-            (_, Event::AgentGone(why)) => Some(self.over(Cause::Lost, None, None, why.to_owned())),
+            (_, Event::AgentGone(cause, why)) => Some(self.lose(cause, why)),
         }
     }
 
@@ -134,9 +176,23 @@ impl Machine {
         self.last = Some((resource, metrics.keys().cloned().collect()));
     }
 
-    fn stop(&mut self, now: Duration, why: StopReason) -> Action {
-        self.phase = Phase::Stopping { why, kill_at: now + self.rules.grace };
-        Action::Stop(why)
+    /// The trial never has longer than the scheduler leaves.
+    fn stop(&mut self, now: Duration, notice: Notice) -> Action {
+        let grace = notice.left.map_or(self.rules.grace, |left| left.min(self.rules.grace));
+        let reason = notice.reason;
+        self.phase = Phase::Stopping { kill_at: now + grace };
+        self.stop = Some((notice, grace));
+        Action::Stop { reason, grace }
+    }
+
+    /// The reason has come after the trial was asked to stop.
+    fn correct(&mut self, now: Duration, notice: Option<&Notice>) {
+        let (Some(notice), Some((guess, _)), true) = (notice, &mut self.stop, self.guessed) else { return };
+        if let (Phase::Stopping { kill_at }, Some(left)) = (&mut self.phase, notice.left) {
+            *kill_at = (*kill_at).min(now + left);
+        }
+        *guess = notice.clone();
+        self.guessed = false;
     }
 
     fn passed(&mut self, now: Duration) -> Option<Action> {
@@ -144,27 +200,41 @@ impl Machine {
             return None;
         }
         match self.phase {
-            Phase::Running { .. } => Some(self.stop(now, StopReason::TimeLimit)),
-            Phase::Stopping { why, .. } => {
-                self.phase = Phase::Killed { why };
+            Phase::Running { .. } => Some(self.stop(now, Notice { reason: StopReason::TimeLimit, left: None, evidence: String::new() })),
+            Phase::Asked { .. } => {
+                self.guessed = true;
+                let evidence = "why is not known".to_owned();
+                Some(self.stop(now, Notice { reason: StopReason::Asked, left: None, evidence }))
+            }
+            Phase::Stopping { .. } => {
+                self.phase = Phase::Killed;
                 Some(Action::Kill)
             }
-            Phase::Starting | Phase::Killed { .. } | Phase::Over => None,
+            Phase::Starting | Phase::Killed | Phase::Over => None,
         }
     }
 
     fn finish(&mut self, exit: &Exit) -> Action {
-        let (why, killed) = match self.phase {
-            Phase::Stopping { why, .. } => (Some(why), false),
-            Phase::Killed { why } => (Some(why), true),
-            Phase::Starting | Phase::Running { .. } | Phase::Over => (None, false),
-        };
-        let (cause, detail) = match why {
-            _ if self.result.is_some() && (why.is_some() || exit.code == Some(0)) => (Cause::Completed, self.completed()),
-            Some(why) => (why.cause(), self.stopped(why, killed)),
+        let (cause, detail) = match &self.stop {
+            stop if self.result.is_some() && (stop.is_some() || exit.code == Some(0)) => (Cause::Completed, self.completed()),
+            Some((notice, grace)) if self.phase == Phase::Killed => {
+                let end = format!("it did not leave within {} s and was killed", grace.as_secs_f64());
+                (notice.reason.cause(), stopped(notice, &end))
+            }
+            Some((notice, _)) => (notice.reason.cause(), stopped(notice, "it left")),
             None => self.by_itself(exit),
         };
         self.over(cause, exit.code, exit.signal, detail)
+    }
+
+    /// With its agent the trial is gone too. Where it had been asked to stop, that is why.
+    fn lose(&mut self, cause: Cause, why: &str) -> Action {
+        let (cause, detail) = match &self.stop {
+            Some(_) if self.result.is_some() => (Cause::Completed, self.completed()),
+            Some((notice, _)) => (notice.reason.cause(), stopped(notice, why)),
+            None => (cause, why.to_owned()),
+        };
+        self.over(cause, None, None, detail)
     }
 
     /// The cause of an end that nobody asked for and that leaves no valid result.
@@ -187,20 +257,6 @@ impl Machine {
         format!("it reported `{}` at {}", self.rules.metric, self.rules.target)
     }
 
-    fn stopped(&self, why: StopReason, killed: bool) -> String {
-        let why = match why {
-            StopReason::Asked => "it was asked to stop",
-            StopReason::TimeLimit => "its time was over",
-            StopReason::Preempted => "its node was taken for another job",
-            StopReason::Cancelled => "its job was cancelled in Slurm",
-        };
-        if killed {
-            format!("{why}, did not leave within {} s and was killed", self.rules.grace.as_secs_f64())
-        } else {
-            format!("{why} and left")
-        }
-    }
-
     fn no_result(&self) -> String {
         let Rules { metric, target, .. } = &self.rules;
         match &self.last {
@@ -217,6 +273,18 @@ impl Machine {
         let result = if cause == Cause::Completed { self.result } else { None };
         Action::Finish(Verdict { cause, exit_code, signal, detail, result })
     }
+}
+
+/// Why it was asked to stop, and how it ended.
+fn stopped(notice: &Notice, end: &str) -> String {
+    let why = match notice.reason {
+        StopReason::Asked => "it was asked to stop",
+        StopReason::TimeLimit => "its time was over",
+        StopReason::Preempted => "its node was taken for another job",
+        StopReason::Cancelled => "its job was cancelled in Slurm",
+    };
+    let evidence = &notice.evidence;
+    if evidence.is_empty() { format!("{why}, and {end}") } else { format!("{why}, and {end} ({evidence})") }
 }
 
 /// A signal's name with its number: `SIGKILL (9)`.
@@ -260,6 +328,18 @@ mod tests {
             assert_eq!(machine.handle(s(1), Event::Report(Resource(*at), &metrics(name, *value))), None);
         }
         verdict(machine.handle(s(2), Event::Ended(exit)))
+    }
+
+    fn asked() -> Notice {
+        Notice { reason: StopReason::Asked, left: None, evidence: "by SIGINT (2)".into() }
+    }
+
+    fn preempted(left: u64) -> Notice {
+        Notice { reason: StopReason::Preempted, left: Some(s(left)), evidence: "Slurm says so".into() }
+    }
+
+    fn stop(reason: StopReason, grace: u64) -> Option<Action> {
+        Some(Action::Stop { reason, grace: s(grace) })
     }
 
     fn verdict(action: Option<Action>) -> Verdict {
@@ -311,9 +391,9 @@ mod tests {
         machine.handle(s(5), Event::Started);
         assert_eq!(machine.deadline(), Some(s(65)));
         assert_eq!(machine.handle(s(64), Event::Passed), None);
-        assert_eq!(machine.handle(s(65), Event::Passed), Some(Action::Stop(StopReason::TimeLimit)));
+        assert_eq!(machine.handle(s(65), Event::Passed), stop(StopReason::TimeLimit, 10));
         assert_eq!(machine.deadline(), Some(s(75)));
-        assert_eq!(machine.handle(s(66), Event::StopAsked), None);
+        assert_eq!(machine.handle(s(66), Event::StopAsked(Some(&asked()))), None);
         assert_eq!(machine.handle(s(75), Event::Passed), Some(Action::Kill));
         assert_eq!(machine.deadline(), None);
         let verdict = verdict(machine.handle(s(76), Event::Ended(&signal(9))));
@@ -326,7 +406,7 @@ mod tests {
         for exit in [code(0), code(143), signal(9)] {
             let mut machine = machine(None);
             machine.handle(s(0), Event::Started);
-            machine.handle(s(1), Event::StopAsked);
+            machine.handle(s(1), Event::StopAsked(Some(&asked())));
             machine.handle(s(2), Event::Report(Resource(3), &metrics("loss", 1.0)));
             assert_eq!(verdict(machine.handle(s(3), Event::Ended(&exit))).cause, Cause::Completed);
         }
@@ -336,8 +416,8 @@ mod tests {
     fn a_second_asking_changes_nothing() {
         let mut machine = machine(Some(60));
         machine.handle(s(0), Event::Started);
-        assert_eq!(machine.handle(s(1), Event::StopAsked), Some(Action::Stop(StopReason::Asked)));
-        assert_eq!(machine.handle(s(5), Event::StopAsked), None);
+        assert_eq!(machine.handle(s(1), Event::StopAsked(Some(&asked()))), stop(StopReason::Asked, 10));
+        assert_eq!(machine.handle(s(5), Event::StopAsked(Some(&preempted(1)))), None);
         assert_eq!(machine.deadline(), Some(s(11)));
         assert_eq!(verdict(machine.handle(s(6), Event::Ended(&code(0)))).cause, Cause::Stopped);
     }
@@ -346,29 +426,78 @@ mod tests {
     fn what_never_ran_and_what_was_lost_say_why() {
         let why = verdict(machine(None).handle(s(0), Event::CannotStart("no such program")));
         assert_eq!((why.cause, why.detail.as_str()), (Cause::CannotStart, "no such program"));
-        assert_eq!(verdict(machine(None).handle(s(0), Event::AgentGone("gone"))).cause, Cause::Lost);
+        assert_eq!(verdict(machine(None).handle(s(0), Event::AgentGone(Cause::Lost, "gone"))).cause, Cause::Lost);
+    }
+
+    #[test]
+    fn while_it_is_being_found_out_why_a_trial_is_left_alone_but_not_for_long() {
+        let mut machine = machine(Some(60));
+        machine.handle(s(0), Event::Started);
+        assert_eq!(machine.handle(s(1), Event::StopAsked(None)), None);
+        assert_eq!(machine.deadline(), Some(s(1) + HEARING));
+        // In time: the trial is told the reason, and no more time than is left.
+        assert_eq!(machine.handle(s(1), Event::StopAsked(Some(&preempted(4)))), stop(StopReason::Preempted, 4));
+        assert_eq!(machine.deadline(), Some(s(5)));
+        assert_eq!(machine.handle(s(5), Event::Passed), Some(Action::Kill));
+        let verdict = verdict(machine.handle(s(6), Event::Ended(&signal(9))));
+        assert_eq!(verdict.cause, Cause::Preempted);
+        assert_eq!(verdict.detail, "its node was taken for another job, and it did not leave within 4 s and was killed (Slurm says so)");
+    }
+
+    #[test]
+    fn a_reason_that_comes_late_is_written_down_and_shortens_the_grace_and_is_the_last() {
+        let mut machine = machine(None);
+        machine.handle(s(0), Event::Started);
+        machine.handle(s(1), Event::StopAsked(None));
+        assert_eq!(machine.handle(s(2), Event::Passed), stop(StopReason::Asked, 10));
+        assert_eq!(machine.handle(s(2), Event::StopAsked(None)), None);
+        assert_eq!(machine.handle(s(3), Event::StopAsked(Some(&preempted(4)))), None);
+        assert_eq!(machine.handle(s(4), Event::StopAsked(Some(&asked()))), None);
+        assert_eq!(machine.deadline(), Some(s(7)));
+        assert_eq!(verdict(machine.handle(s(6), Event::Ended(&code(0)))).cause, Cause::Preempted);
+    }
+
+    #[test]
+    fn an_agent_that_is_taken_after_a_stop_was_asked_for_is_not_lost() {
+        let gone = Event::AgentGone(Cause::Lost, "its agent was ended by SIGKILL (9)");
+        let mut machine = machine(None);
+        machine.handle(s(0), Event::Started);
+        machine.handle(s(1), Event::StopAsked(Some(&preempted(3))));
+        let end = verdict(machine.handle(s(2), gone.clone()));
+        assert_eq!(end.cause, Cause::Preempted);
+        assert!(end.detail.contains("SIGKILL") && end.detail.contains("Slurm says so"), "{}", end.detail);
+        // What it had reported at its target by then stands.
+        let mut machine = self::machine(None);
+        machine.handle(s(0), Event::Started);
+        machine.handle(s(1), Event::StopAsked(Some(&preempted(3))));
+        machine.handle(s(1), Event::Report(Resource(3), &metrics("loss", 1.0)));
+        assert_eq!(verdict(machine.handle(s(2), gone.clone())).cause, Cause::Completed);
+        // Without a stop it is what Slurm tells about it.
+        assert_eq!(verdict(self::machine(None).handle(s(0), Event::AgentGone(Cause::NodeFailure, ""))).cause, Cause::NodeFailure);
     }
 
     proptest! {
         /// Whatever happens in whatever order: one verdict at most, a stop before a kill, a result only when completed.
         #[test]
-        fn any_course_of_events_is_decided_once(course in proptest::collection::vec((0..7u8, 0..30u64, 0..5u64), 0..40)) {
+        fn any_course_of_events_is_decided_once(course in proptest::collection::vec((0..10u8, 0..30u64, 0..5u64), 0..40)) {
             let mut machine = machine(Some(20));
             let (mut now, mut stops, mut kills, mut verdicts) = (s(0), 0, 0, 0);
             for (kind, wait, number) in course {
                 now += s(wait);
+                let known = preempted(number);
                 let (loss, exit) = (metrics("loss", 1.0), if number == 4 { signal(9) } else { code(number as i32) });
                 let event = match kind {
                     0 => Event::Started,
                     1 => Event::Report(Resource(number), &loss),
-                    2 => Event::StopAsked,
+                    2 => Event::StopAsked(None),
+                    7 => Event::StopAsked(Some(&known)),
                     3 | 4 => Event::Passed,
-                    5 if number == 0 => Event::AgentGone("gone"),
+                    5 if number == 0 => Event::AgentGone(Cause::Lost, "gone"),
                     _ if number == 1 => Event::Ended(&exit),
                     _ => Event::Passed,
                 };
                 match machine.handle(now, event) {
-                    Some(Action::Stop(_)) => stops += 1,
+                    Some(Action::Stop { grace, .. }) => { stops += 1; prop_assert!(grace <= s(10)); }
                     Some(Action::Kill) => { kills += 1; prop_assert_eq!(stops, 1); }
                     Some(Action::Finish(verdict)) => {
                         verdicts += 1;

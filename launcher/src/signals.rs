@@ -4,9 +4,9 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens for TERM, INT, USR1 and USR2 from its creation on.
+/// Listens for TERM, INT, HUP, USR1 and USR2 from its creation on.
 #[derive(Debug)]
-pub struct Signals([(SignalKind, Signal); 4]);
+pub struct Signals([(SignalKind, Signal); 5]);
 
 impl Signals {
     /// Begins to listen. Must be called inside a runtime.
@@ -15,6 +15,7 @@ impl Signals {
         Ok(Self([
             one(SignalKind::terminate())?,
             one(SignalKind::interrupt())?,
+            one(SignalKind::hangup())?,
             one(SignalKind::user_defined1())?,
             one(SignalKind::user_defined2())?,
         ]))
@@ -22,12 +23,13 @@ impl Signals {
 
     /// The number of the next one. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> i32 {
-        let [(term, a), (int, b), (usr1, c), (usr2, d)] = &mut self.0;
+        let [(term, a), (int, b), (hup, c), (usr1, d), (usr2, e)] = &mut self.0;
         let kind = tokio::select! {
             _ = a.recv() => term,
             _ = b.recv() => int,
-            _ = c.recv() => usr1,
-            _ = d.recv() => usr2,
+            _ = c.recv() => hup,
+            _ = d.recv() => usr1,
+            _ = e.recv() => usr2,
         };
         kind.as_raw_value()
     }

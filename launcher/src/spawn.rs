@@ -9,11 +9,14 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigHandler, Signal, signal};
 use nix::unistd::{getpid, getppid, setsid};
 
-/// Makes the command a trial: in a process group of its own, killed by the kernel should its parent die, and deaf to
-/// SIGTERM (which a program keeps over exec until it asks for it) where `ignore_term`: schedulers send it to whole trees
-/// of processes, and a trial that dies of it can checkpoint no more.
+/// What schedulers send to whole trees of processes when they want a job to end.
+const ENDING: [Signal; 3] = [Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2];
+
+/// Makes the command a trial: in a process group of its own, killed by the kernel should its parent die, and deaf to what
+/// schedulers send to whole trees of processes (which a program keeps over exec until it asks for a signal), but for
+/// `heard`, the one that the sweep wants: a trial that dies of it can checkpoint no more.
 #[expect(unsafe_code, reason = "pre_exec: the closure makes system calls alone, all of them async-signal-safe")]
-pub fn as_trial(command: &mut Command, ignore_term: bool) {
+pub fn as_trial(command: &mut Command, heard: Option<Signal>) {
     let parent = getpid();
     let prepare = move || -> io::Result<()> {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -21,9 +24,11 @@ pub fn as_trial(command: &mut Command, ignore_term: bool) {
         if getppid() != parent {
             return Err(Errno::ESRCH.into());
         }
-        let handler = if ignore_term { SigHandler::SigIgn } else { SigHandler::SigDfl };
-        // SAFETY: neither handler is a function of ours.
-        unsafe { signal(Signal::SIGTERM, handler) }?;
+        for one in ENDING {
+            let handler = if heard == Some(one) { SigHandler::SigDfl } else { SigHandler::SigIgn };
+            // SAFETY: neither handler is a function of ours.
+            unsafe { signal(one, handler) }?;
+        }
         Ok(())
     };
     command.process_group(0);
@@ -39,5 +44,19 @@ pub fn detached(command: &mut Command) {
         Ok(())
     };
     // SAFETY: setsid is async-signal-safe; nothing is allocated and no lock is taken.
+    unsafe { command.pre_exec(prepare) };
+}
+
+/// Makes the command deaf to the signals that ask for a job's end, as long as it does not ask for them.
+#[expect(unsafe_code, reason = "pre_exec: the closure makes system calls alone, all of them async-signal-safe")]
+pub fn deaf(command: &mut Command) {
+    let prepare = || -> io::Result<()> {
+        for one in ENDING.into_iter().chain([Signal::SIGINT, Signal::SIGHUP]) {
+            // SAFETY: to ignore is no function of ours.
+            unsafe { signal(one, SigHandler::SigIgn) }?;
+        }
+        Ok(())
+    };
+    // SAFETY: signal is async-signal-safe; nothing is allocated and no lock is taken.
     unsafe { command.pre_exec(prepare) };
 }

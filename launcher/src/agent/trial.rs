@@ -57,7 +57,7 @@ impl Trial {
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors);
-        as_trial(&mut command, start.stop_signal.as_deref() != Some("TERM"));
+        as_trial(&mut command, stop_signal(&start));
         let kills_before = kills.count();
         let began = Instant::now();
         crash_point("launch.trial.spawn");
@@ -85,17 +85,10 @@ impl Trial {
         [self.private.path(), &self.start.staging]
     }
 
-    /// Asks it to stop: the stop file, then the signal that the sweep wants. What went wrong, as a sentence.
+    /// Asks it to stop: the stop file, then the signal that the sweep wants, once. What went wrong, as a sentence.
     pub(super) fn stop(&mut self, reason: StopReason, grace: Seconds) -> Option<String> {
         let written = self.private.write_stop(reason, grace);
-        let signal = match self.start.stop_signal.as_deref() {
-            Some("USR1") => Some(Signal::SIGUSR1),
-            Some("USR2") => Some(Signal::SIGUSR2),
-            Some("TERM") => Some(Signal::SIGTERM),
-            Some("INT") => Some(Signal::SIGINT),
-            _ => None,
-        };
-        if let (Some(signal), None) = (signal, &self.ended) {
+        if let (Some(signal), None, false) = (stop_signal(&self.start), &self.ended, self.signalled) {
             self.signalled = true;
             // To the one process: a group's other members were not asked whether they understand it.
             let _ = kill(self.pid, signal);
@@ -168,6 +161,17 @@ impl Trial {
             }),
             Err(error) => Some(FromAgent::Note { text: format!("its log could not be searched for `{expression}`: {error}") }),
         }
+    }
+}
+
+/// The signal that the sweep wants beside the stop file.
+fn stop_signal(start: &Start) -> Option<Signal> {
+    match start.stop_signal.as_deref() {
+        Some("USR1") => Some(Signal::SIGUSR1),
+        Some("USR2") => Some(Signal::SIGUSR2),
+        Some("TERM") => Some(Signal::SIGTERM),
+        Some("INT") => Some(Signal::SIGINT),
+        _ => None,
     }
 }
 

@@ -13,13 +13,15 @@ use super::publication::Publication;
 use super::run::Slot;
 use crate::checkpoint::{interval, staging};
 use crate::failure::Failure;
-use crate::segment::{Action, Event, Machine, Verdict};
-use crate::wire::{FromAgent, StopReason, ToAgent};
+use crate::segment::{Action, Event, Machine, Notice, Verdict};
+use crate::wire::{FromAgent, ToAgent};
 
 /// What woke the loop.
 enum Woken {
     Agent(Option<FromAgent>),
     Signal(i32),
+    /// The scheduler said why.
+    Told(Option<Notice>),
     Time,
 }
 
@@ -29,7 +31,6 @@ struct Attempt {
     nonce: String,
     machine: Machine,
     publication: Publication,
-    grace: Seconds,
     /// The machine's time begins here.
     origin: Instant,
     group: Option<i32>,
@@ -57,9 +58,8 @@ pub(super) async fn run(slot: &mut Slot, claimed: Claimed) -> Result<(), Failure
     let mut running = Attempt {
         attempt,
         nonce: claimed.nonce.to_string(),
-        machine: Machine::new(prepare::rules(&slot.array.trial, &claimed.segment)),
+        machine: Machine::new(prepare::rules(&slot.array.trial, &claimed.segment, slot.time_for_segment())),
         publication: Publication::new(&slot.campaign, &slot.sweep, attempt, claimed.nonce, span, start.staging.clone()),
-        grace: slot.array.trial.stop_grace,
         origin: Instant::now(),
         group: None,
         usage: Usage::default(),
@@ -84,7 +84,7 @@ pub(super) async fn run(slot: &mut Slot, claimed: Claimed) -> Result<(), Failure
 fn finished(action: Action) -> Option<Verdict> {
     match action {
         Action::Finish(verdict) => Some(verdict),
-        Action::Stop(_) | Action::Kill => None,
+        Action::Stop { .. } | Action::Kill => None,
     }
 }
 
@@ -99,21 +99,24 @@ impl Attempt {
             let deadline = self.machine.deadline().map(|deadline| self.origin + deadline);
             let due = [deadline, slot.journal.due(), self.publication.due(), slot.wanted.due()].into_iter().flatten().min();
             let (agent, signals, stopping) = (&mut slot.agent, &mut slot.signals, slot.stopping.is_some());
+            let scheduler = &mut slot.scheduler;
             let woken = tokio::select! {
                 message = next(agent) => Woken::Agent(message),
                 signal = signals.next(), if !stopping => Woken::Signal(signal),
+                notice = scheduler.answer() => Woken::Told(notice),
                 () = sleep_until(due.unwrap_or_else(far)), if due.is_some() => Woken::Time,
             };
             let action = match woken {
                 Woken::Agent(message) => self.hear(slot, message).await?,
-                Woken::Signal(signal) => {
-                    slot.stop(signal);
-                    self.decide(&Event::StopAsked)
-                }
+                Woken::Signal(signal) => self.stop_for(slot, signal),
+                Woken::Told(notice) => self.decide(&Event::StopAsked(notice.as_ref())),
                 Woken::Time => self.pass(slot)?,
             };
             match action {
-                Some(Action::Stop(reason)) => self.stop(slot, reason).await,
+                Some(Action::Stop { reason, grace }) => {
+                    slot.reason = Some(reason);
+                    tell(slot, ToAgent::Stop { reason, grace: Seconds(grace.as_secs_f64()) }).await;
+                }
                 Some(Action::Kill) => tell(slot, ToAgent::Kill).await,
                 Some(Action::Finish(verdict)) => return Ok(verdict),
                 None => {}
@@ -146,10 +149,7 @@ impl Attempt {
                 slot.journal.append(&SlotRecord::Note { attempt, text })?;
                 None
             }
-            Some(FromAgent::Signalled { signal }) => {
-                slot.stop(signal);
-                self.decide(&Event::StopAsked)
-            }
+            Some(FromAgent::Signalled { signal }) => self.stop_for(slot, signal),
             Some(FromAgent::CannotStart { why }) => self.decide(&Event::CannotStart(&why)),
             Some(FromAgent::Ended { exit, usage }) => {
                 self.usage = usage;
@@ -158,10 +158,23 @@ impl Attempt {
             Some(FromAgent::Ready { .. }) => None,
             None => {
                 self.usage.wall = Seconds(self.origin.elapsed().as_secs_f64());
-                let why = slot.lose_agent(self.group, &self.nonce).await?;
-                self.decide(&Event::AgentGone(&why))
+                let gone = slot.lose_agent(self.group, &self.nonce).await?;
+                let (cause, evidence, notice) = slot.scheduler.explain(&gone.words).await;
+                if notice.is_some() {
+                    // There is nobody left to be told to stop.
+                    self.decide(&Event::StopAsked(notice.as_ref()));
+                }
+                let why = if evidence.is_empty() { gone.how } else { format!("{}; {evidence}", gone.how) };
+                self.decide(&Event::AgentGone(cause, &why))
             }
         })
+    }
+
+    /// A signal asks for the slot's end.
+    fn stop_for(&mut self, slot: &mut Slot, signal: i32) -> Option<Action> {
+        slot.stop(signal);
+        let notice = slot.scheduler.signalled(signal);
+        self.decide(&Event::StopAsked(notice.as_ref()))
     }
 
     /// What is due by now.
@@ -176,10 +189,6 @@ impl Attempt {
         }
         slot.wanted.check();
         Ok(self.decide(&Event::Passed))
-    }
-
-    async fn stop(&self, slot: &mut Slot, reason: StopReason) {
-        tell(slot, ToAgent::Stop { reason, grace: self.grace }).await;
     }
 
     /// Answers what the trial offered, once the journal is on disk.

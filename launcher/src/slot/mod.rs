@@ -9,7 +9,9 @@ mod offers;
 mod patience;
 mod prepare;
 mod publication;
+mod reserved;
 mod run;
+mod scheduler;
 mod wanted;
 
 pub use run::{Options, STOPPED, run};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::say::say;
 use bandmaster_journal::{Created, FileError, SweepDir, crash_point, create_once, names, nonce, read_owned};
-use bandmaster_record::{AttemptRef, Claim, Epoch, Nonce, Offers as OffersFile, Segment, SlotId};
+use bandmaster_record::{AttemptRef, Claim, Epoch, Nonce, Offers as OffersFile, RungNo, Segment, SlotId, TrialId};
 
 /// A segment that is this slot's.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,11 +43,18 @@ pub(super) struct Offers {
     /// The newest first.
     files: Vec<File>,
     gone: HashSet<AttemptRef>,
+    /// The one trial's rung to be taken; `None` for any.
+    only: Option<(TrialId, RungNo)>,
 }
 
 impl Offers {
     pub(super) fn new(sweep: SweepDir) -> Self {
-        Self { sweep, files: Vec::new(), gone: HashSet::new() }
+        Self { sweep, files: Vec::new(), gone: HashSet::new(), only: None }
+    }
+
+    /// Those of one segment alone.
+    pub(super) fn of(sweep: SweepDir, trial: TrialId, rung: RungNo) -> Self {
+        Self { only: Some((trial, rung)), ..Self::new(sweep) }
     }
 
     /// Takes the first segment that nobody has claimed.
@@ -82,7 +89,13 @@ impl Offers {
             let Some(stamp) = stamp(&path)? else { continue };
             match known.iter().position(|file| file.epoch == epoch && file.stamp == stamp) {
                 Some(at) => self.files.push(known.swap_remove(at)),
-                None => self.files.extend(read(epoch, path, stamp)?),
+                None => {
+                    let mut file = read(epoch, path, stamp)?;
+                    if let (Some(file), Some(only)) = (&mut file, self.only) {
+                        file.segments.retain(|segment| (segment.attempt.trial, segment.attempt.rung) == only);
+                    }
+                    self.files.extend(file);
+                }
             }
         }
         self.files.sort_by_key(|file| std::cmp::Reverse(file.epoch));
@@ -130,7 +143,7 @@ fn read(epoch: Epoch, path: PathBuf, stamp: Stamp) -> Result<Option<File>, FileE
 mod tests {
     use super::*;
     use bandmaster_journal::{Campaign, publish};
-    use bandmaster_record::{AttemptNo, Grant, Resource, RungNo, TrialId};
+    use bandmaster_record::{AttemptNo, Grant, Resource};
 
     struct Place {
         _temp: tempfile::TempDir,

@@ -20,12 +20,12 @@ pub(super) fn duration(seconds: Seconds) -> Duration {
     Duration::try_from_secs_f64(seconds.0.clamp(0.0, LONGEST)).unwrap_or_default()
 }
 
-/// What an attempt is measured by.
-pub(super) fn rules(settings: &TrialSettings, segment: &Segment) -> Rules {
+/// What an attempt is measured by, when its job has `time` for it.
+pub(super) fn rules(settings: &TrialSettings, segment: &Segment, time: Option<Duration>) -> Rules {
     Rules {
         target: segment.target,
         metric: settings.metric.clone(),
-        time: settings.time.map(duration),
+        time: settings.time.map(duration).into_iter().chain(time).min(),
         grace: duration(settings.stop_grace),
     }
 }

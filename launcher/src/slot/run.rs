@@ -10,25 +10,30 @@ use bandmaster_journal::{
 use bandmaster_record::{ArrayFile, ArrayNo, JobId, JournalId, Seconds, SlotId, SlotRecord, Surroundings, SweepId};
 use tokio::time::{Instant, sleep};
 
-use super::agent::{Agent, next};
+use super::agent::{Agent, Gone, next};
 use super::attempt;
 use super::journal::SlotJournal;
-use super::offers::{Claimed, Offers, claim};
+use super::offers::Offers;
 use super::patience::Patience;
 use super::prepare::duration;
+use super::scheduler::Scheduler;
 use super::wanted::Wanted;
 use crate::failure::Failure;
 use crate::say::say;
 use crate::segment::signal_name;
 use crate::signals::Signals;
+use crate::slurm::limit;
 use crate::surroundings;
-use crate::wire::FromAgent;
+use crate::wire::{FromAgent, StopReason};
 
 /// The exit code of a slot that was asked to stop.
 pub const STOPPED: u8 = 85;
 
 /// How often a slot without work looks for an offer.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How long a tick that the slot started may take when the slot is at its end and takes it along.
+const TICK: Duration = Duration::from_secs(60);
 
 /// So often in a row agents may die before they started anything.
 const AGENTS: u32 = 3;
@@ -62,6 +67,11 @@ pub(super) struct Slot {
     pub(super) signals: Signals,
     /// The signal that asked for the end.
     pub(super) stopping: Option<i32>,
+    /// Why the last trial was asked to stop.
+    pub(super) reason: Option<StopReason>,
+    pub(super) scheduler: Scheduler,
+    /// When the job's time is over.
+    ends: Option<Instant>,
     pub(super) wanted: Wanted,
     pub(super) patience: Patience,
     pub(super) agent: Option<Agent>,
@@ -90,6 +100,7 @@ pub async fn run(options: Options) -> Result<u8, Failure> {
     // Nobody may be there to read it.
     let _ = writeln!(std::io::stdout(), "ready {}", slot.id);
     slot.agent()?;
+    slot.ends = slot.scheduler.end().await;
     let why = if slot.array.reserved.is_empty() { slot.serve().await? } else { slot.serve_reserved(options.task).await? };
     slot.close(why).await
 }
@@ -135,6 +146,7 @@ impl Slot {
         journal.sync().await?;
         crash_point("launch.slot.started");
         let wanted = Wanted::new(&campaign, &id, array.searcher.as_deref());
+        let scheduler = Scheduler::new(array.cluster, options);
         Ok(Self {
             campaign,
             sweep: options.sweep.clone(),
@@ -143,6 +155,9 @@ impl Slot {
             journal,
             signals,
             stopping: None,
+            reason: None,
+            scheduler,
+            ends: None,
             wanted,
             patience,
             agent: None,
@@ -161,10 +176,14 @@ impl Slot {
             if let Some(signal) = self.stopping {
                 return Ok(format!("it was asked to stop by {}", signal_name(signal)));
             }
+            if let Some(why) = self.too_late() {
+                return Ok(why);
+            }
             match offers.take(&self.id) {
                 Ok(Some(claimed)) => {
                     self.patience.end();
                     attempt::run(self, claimed).await?;
+                    self.ends = self.scheduler.end().await;
                     last = Instant::now();
                     // A signal that came at the attempt's very end.
                     self.rest(Duration::ZERO).await?;
@@ -180,27 +199,25 @@ impl Slot {
         }
     }
 
-    /// Runs the one segment that is reserved for this task. Why it ends, for people.
-    async fn serve_reserved(&mut self, task: u32) -> Result<String, Failure> {
-        let Some(segment) = self.array.reserved.get(task as usize).cloned() else {
-            return Ok(format!("nothing is reserved for task {task}"));
-        };
-        self.rest(Duration::ZERO).await?;
-        if let Some(signal) = self.stopping {
-            return Ok(format!("it was asked to stop by {}", signal_name(signal)));
-        }
-        let (sweep, id, attempt) = (self.campaign.sweep(&self.sweep), self.id.clone(), segment.attempt);
-        match self.patience.until(|| claim(&sweep, &id, attempt)).await? {
-            Some(nonce) => {
-                attempt::run(self, Claimed { segment, nonce }).await?;
-                Ok("its reserved segment was run".to_owned())
-            }
-            None => Ok("its reserved segment is another slot's".to_owned()),
-        }
+    /// How long a segment that begins now may run before its job's end; `None` without such an end.
+    pub(super) fn time_for_segment(&self) -> Option<Duration> {
+        let left = self.ends?.saturating_duration_since(Instant::now());
+        Some(limit::time_for_segment(left, duration(self.array.trial.stop_grace)).unwrap_or_default())
+    }
+
+    /// Why no segment should begin any more, if so.
+    pub(super) fn too_late(&self) -> Option<String> {
+        let grace = self.array.trial.stop_grace.0;
+        self.time_for_segment().filter(Duration::is_zero).map(|_| {
+            format!(
+                "too little of the job's time is left: a trial may need {grace} s to stop, and {} s more are kept",
+                limit::MARGIN.as_secs()
+            )
+        })
     }
 
     /// Waits without a trial: hears signals, looks after the agent, and after the wanted file.
-    async fn rest(&mut self, pause: Duration) -> Result<(), Failure> {
+    pub(super) async fn rest(&mut self, pause: Duration) -> Result<(), Failure> {
         self.agent()?;
         let (agent, signals) = (&mut self.agent, &mut self.signals);
         let signal = tokio::select! {
@@ -238,20 +255,20 @@ impl Slot {
     pub(super) fn agent(&mut self) -> Result<&mut Agent, Failure> {
         let agent = match self.agent.take() {
             Some(agent) => agent,
-            None => Agent::start()?,
+            None => Agent::start(self.array.cluster, self.array.trial.cpus)?,
         };
         Ok(self.agent.insert(agent))
     }
 
-    /// The agent is gone: ends what its trial left. How it ended, for people.
-    pub(super) async fn lose_agent(&mut self, group: Option<i32>, nonce: &str) -> Result<String, Failure> {
-        let Some(agent) = self.agent.take() else { return Ok("its agent is gone".to_owned()) };
+    /// The agent is gone: ends what its trial left.
+    pub(super) async fn lose_agent(&mut self, group: Option<i32>, nonce: &str) -> Result<Gone, Failure> {
+        let Some(agent) = self.agent.take() else { return Ok(Gone { how: "its agent is gone".to_owned(), words: Vec::new() }) };
         self.agents_lost = if agent.proven { 0 } else { self.agents_lost + 1 };
-        let why = agent.bury(group, nonce).await;
+        let gone = agent.bury(group, nonce).await;
         if self.agents_lost >= AGENTS {
-            return Err(Failure::Agents(why));
+            return Err(Failure::Agents(gone.how));
         }
-        Ok(why)
+        Ok(gone)
     }
 
     /// Journals what surrounds the attempts, if it is not known yet or changed.
@@ -277,11 +294,24 @@ impl Slot {
         self.journal.sync().await?;
         crash_point("launch.slot.ended");
         self.wanted.leave();
-        if self.stopping.is_some() {
-            return Ok(STOPPED);
+        if !self.scheduler.exists() {
+            // Who stops a slot of this machine looks after it.
+            if self.stopping.is_none() {
+                self.wanted.start_tick();
+            }
+        } else if self.stopping.is_none() || matches!(self.reason, Some(StopReason::Asked | StopReason::TimeLimit)) {
+            self.wanted.start_tick();
+            // With the batch process the scheduler ends all that it has started.
+            let (signals, heeds) = (&mut self.signals, self.stopping.is_none());
+            tokio::select! {
+                () = self.wanted.finish_tick(TICK) => {}
+                _ = signals.next(), if heeds => {}
+            }
         }
-        self.wanted.start_tick();
-        Ok(0)
+        if self.scheduler.asked() > 0 {
+            say(format_args!("Slurm was asked {} times about this job", self.scheduler.asked()));
+        }
+        Ok(if self.stopping.is_some() { STOPPED } else { 0 })
     }
 }
 

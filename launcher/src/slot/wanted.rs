@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bandmaster_journal::{Campaign, crash_point};
 use bandmaster_record::SlotId;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::say::say;
 use crate::spawn::detached;
@@ -17,6 +17,12 @@ const TAKEN_WITHIN: Duration = Duration::from_millis(300);
 
 /// Ticks are not started more often.
 const BETWEEN_TICKS: Duration = Duration::from_secs(2);
+
+/// How often is looked whether a tick has ended.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The exit code of a tick that found another one at work.
+const HELD: i32 = 6;
 
 /// This slot's file in `wanted/`.
 #[derive(Debug)]
@@ -98,9 +104,33 @@ impl Wanted {
         self.last_tick = Some(Instant::now());
     }
 
-    fn reap(&mut self) {
-        if self.tick.as_mut().is_some_and(|tick| !matches!(tick.try_wait(), Ok(None))) {
-            self.tick = None;
+    /// Waits for a tick that runs, and kills it when it takes longer than `patience`: what it leaves undone, the next one
+    /// does.
+    pub(super) async fn finish_tick(&mut self, patience: Duration) {
+        let began = Instant::now();
+        loop {
+            self.reap();
+            let Some(tick) = &mut self.tick else { return };
+            if began.elapsed() >= patience {
+                say(format_args!("the tick that it started is killed: it has not ended within {} s", patience.as_secs_f64()));
+                let _ = tick.kill();
+                let _ = tick.wait();
+                self.tick = None;
+                return;
+            }
+            sleep(LOOK).await;
         }
+    }
+
+    /// That a tick failed is no matter of the slot: there are others.
+    fn reap(&mut self) {
+        let Some(tick) = &mut self.tick else { return };
+        match tick.try_wait() {
+            Ok(None) => return,
+            Ok(Some(status)) if status.success() || status.code() == Some(HELD) => {}
+            Ok(Some(status)) => say(format_args!("the tick that it started ended with {status}")),
+            Err(error) => say(format_args!("the tick that it started cannot be waited for: {error}")),
+        }
+        self.tick = None;
     }
 }
