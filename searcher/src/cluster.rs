@@ -10,6 +10,7 @@ use bandmaster_record::{ArrayFile, ArrayNo, Cause, ClusterKind, JobId, SlotId, S
 use bandmaster_search::{ArrayState, SlotState};
 
 pub mod local;
+pub mod slurm;
 
 /// What a cluster could not do.
 #[derive(Debug, thiserror::Error)]
