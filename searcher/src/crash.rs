@@ -4,6 +4,9 @@
 pub const CRASH_POINTS: &[&str] = &[
     "binaries.rename",
     "local.spawn",
+    "slurm.sbatch.after",
+    "slurm.sbatch.before",
+    "slurm.scancel.before",
     "submit.renamed",
     "submit.staged",
     "tick.acted",

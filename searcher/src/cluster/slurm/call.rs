@@ -4,8 +4,9 @@
 //! job, or a shell with the user's favourite formats.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::io::{Read, Write as _};
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -24,6 +25,8 @@ use super::{sacct, scontrol, squeue};
 
 /// How long one command may take. Slurm's own patience is 10 s for a message, and sbatch tries again for two minutes.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long what a killed command said may take to be read: another process may still hold its pipe.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// More than a million tasks fill is no answer.
 const MOST: u64 = 256 << 20;
 
@@ -233,52 +236,54 @@ impl Slurm {
 
     fn run(&self, mut command: Command, program: &'static str, input: &str) -> Result<Answer, CallError> {
         let begun = Instant::now();
-        let mut child = command.spawn().map_err(|source| CallError::Start { program, source })?;
-        // A site's sbatch may be a script that starts the real one: the group is killed, or that one would go on.
-        let group = Pid::from_raw(child.id() as i32);
-        let (stdin, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let left = || self.patience.saturating_sub(begun.elapsed());
+        let start = |source| CallError::Start { program, source };
+        let mut child = command.spawn().map_err(start)?;
         let (tell, told) = mpsc::channel();
-        for (is_error, pipe) in [(false, out.map(Pipe::Out)), (true, err.map(Pipe::Err))] {
-            let tell = tell.clone();
-            std::thread::spawn(move || tell.send((is_error, pipe.map(read_all).unwrap_or_default())));
+        if let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) {
+            read(Stream::Out, out, tell.clone()).and_then(|()| read(Stream::Err, err, tell)).map_err(start)?;
         }
-        let input = input.to_owned();
-        // Whoever reads no script closes the pipe: its own words say why.
-        std::thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(input.as_bytes())));
-        let (mut stdout, mut stderr) = (None, None);
-        while stdout.is_none() || stderr.is_none() {
-            match told.recv_timeout(self.patience.saturating_sub(begun.elapsed())) {
-                Ok((false, said)) => stdout = Some(said),
-                Ok((true, said)) => stderr = Some(said),
-                Err(_) => break,
-            }
+        if let Some(stdin) = child.stdin.take() {
+            write(stdin, input.as_bytes().to_vec()).map_err(start)?;
         }
-        let ended = wait(&mut child, self.patience.saturating_sub(begun.elapsed()));
-        let (Some(status), Some(stdout), Some(stderr)) = (ended, stdout, stderr) else {
-            let _ = killpg(group, Signal::SIGKILL);
+        let mut said = BTreeMap::new();
+        said.extend(std::iter::from_fn(|| told.recv_timeout(left()).ok()).take(2));
+        let status = if said.len() == 2 { wait(&mut child, left()) } else { None };
+        let Some(status) = status else {
+            // A site's sbatch may be a script that starts the real one: the group is killed, or that one would go on.
+            let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
             let _ = child.wait();
-            // What it said before it was killed tells why it took so long. Somebody may still hold the pipe.
-            let said = told.recv_timeout(Duration::from_secs(1)).ok().filter(|(is_error, _)| *is_error);
-            let said = said.map(|(_, said)| words(&said));
+            // What it said tells why it took so long.
+            said.extend(std::iter::from_fn(|| told.recv_timeout(LAST_WORDS).ok()));
+            let said = said.remove(&Stream::Err).filter(|said| !said.trim().is_empty()).map(|said| words(&said));
             return Err(CallError::Late { program, seconds: self.patience.as_secs(), said });
         };
-        Ok(Answer { status, stdout, stderr })
+        let mut take = |stream| said.remove(&stream).unwrap_or_default();
+        Ok(Answer { status, stdout: take(Stream::Out), stderr: take(Stream::Err) })
     }
 }
 
-enum Pipe {
-    Out(std::process::ChildStdout),
-    Err(std::process::ChildStderr),
+/// The two things that a command says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stream {
+    Out,
+    Err,
 }
 
-fn read_all(pipe: Pipe) -> String {
-    let mut bytes = Vec::new();
-    // What was read counts even if reading ends early: an answer that is cut is told by its parser.
-    let _ = match pipe {
-        Pipe::Out(out) => out.take(MOST).read_to_end(&mut bytes),
-        Pipe::Err(err) => err.take(MOST).read_to_end(&mut bytes),
+/// Reads a pipe to its end, and tells what came.
+fn read(stream: Stream, pipe: impl Read + Send + 'static, tell: mpsc::Sender<(Stream, String)>) -> std::io::Result<()> {
+    let work = move || {
+        let mut bytes = Vec::new();
+        // What was read counts even if reading ends early: an answer that is cut is told by its parser.
+        let _ = pipe.take(MOST).read_to_end(&mut bytes);
+        let _ = tell.send((stream, String::from_utf8_lossy(&bytes).into_owned()));
     };
-    String::from_utf8_lossy(&bytes).into_owned()
+    std::thread::Builder::new().spawn(work).map(drop)
+}
+
+/// Writes the script. Whoever does not read it closes the pipe, and its own words say why.
+fn write(mut pipe: impl Write + Send + 'static, input: Vec<u8>) -> std::io::Result<()> {
+    std::thread::Builder::new().spawn(move || drop(pipe.write_all(&input))).map(drop)
 }
 
 /// How a process that has closed its output ended; `None` if it goes on for longer than that.
@@ -306,4 +311,69 @@ fn plain(program: &'static str, arguments: &[String]) -> Command {
 fn is_foreign(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name != KEPT && (OF_A_JOB.contains(&&*name) || FOREIGN.iter().any(|begin| name.starts_with(begin)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slurm(patience_ms: u64) -> Slurm {
+        Slurm::patient(Duration::from_millis(patience_ms))
+    }
+
+    fn shell(script: &str) -> Command {
+        plain("sh", &["-c".to_owned(), script.to_owned()])
+    }
+
+    #[test]
+    fn what_slurm_and_mpi_would_heed_is_removed() {
+        for name in [
+            "SLURM_JOB_ID",
+            "SLURM_TIME_FORMAT",
+            "SBATCH_PARTITION",
+            "SQUEUE_FORMAT",
+            "SACCT_FORMAT",
+            "PMI_RANK",
+            "PMIX_RANK",
+            "OMPI_MCA_btl",
+            "CUDA_VISIBLE_DEVICES",
+        ] {
+            assert!(is_foreign(OsStr::new(name)), "{name}");
+        }
+        for name in ["SLURM_CONF", "PATH", "HOME", "USER", "BANDMASTER_CAMPAIGN", "TZ"] {
+            assert!(!is_foreign(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_script_arrives_whole_and_both_outputs_come_back() {
+        let script = "x".repeat(1 << 20);
+        let answer = slurm(30_000).run(shell("wc -c; echo oops >&2; exit 3"), "sh", &script).unwrap();
+        assert_eq!((answer.stdout.trim(), answer.stderr.as_str(), answer.status.code()), ("1048576", "oops\n", Some(3)));
+    }
+
+    #[test]
+    fn who_does_not_read_the_script_is_heard_all_the_same() {
+        let answer = slurm(30_000).run(shell("exec <&-; echo no >&2; exit 1"), "sh", &"x".repeat(1 << 20)).unwrap();
+        assert_eq!((answer.stderr.as_str(), answer.status.code()), ("no\n", Some(1)));
+    }
+
+    #[test]
+    fn who_takes_too_long_is_killed_with_all_it_started() {
+        let directory = tempfile::tempdir().unwrap();
+        let alive = directory.path().join("alive");
+        nix::unistd::mkfifo(&alive, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        // A grandchild holds the fifo open as long as it lives; so reading it ends only when that one is gone.
+        let script = format!("echo busy >&2; (exec sleep 1000 >'{0}') & exec sleep 1000", alive.display());
+        let reader = std::thread::spawn(move || std::fs::read(alive));
+        let error = slurm(200).run(shell(&script), "sh", "").map(drop).unwrap_err();
+        assert_eq!(error.to_string(), "sh did not end within 0 s: busy");
+        assert_eq!(reader.join().unwrap().unwrap(), b"");
+    }
+
+    #[test]
+    fn a_command_that_is_not_there_is_said_so() {
+        let error = slurm(1000).run(plain("no-such-command-of-slurm", &[]), "sbatch", "").map(drop).unwrap_err();
+        assert!(matches!(error, CallError::Start { .. }), "{error}");
+    }
 }

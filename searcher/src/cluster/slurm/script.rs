@@ -170,7 +170,7 @@ impl TickJob {
     /// The batch script.
     pub fn script(&self) -> String {
         let (searcher, campaign) = (self.searcher.to_string_lossy(), self.campaign.to_string_lossy());
-        TICK.replace("@TICK@", &quote_all([&*searcher, "tick", "--campaign", &*campaign]))
+        TICK.replace("@TICK@", &quote_all([&*searcher, "tick", "--quiet", "--patience", "1m", "--campaign", &*campaign]))
     }
 }
 

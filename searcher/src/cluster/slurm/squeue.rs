@@ -92,14 +92,12 @@ impl Listing {
 pub fn parse(text: &str) -> Result<Listing, Unreadable> {
     let mut listing = Listing::default();
     // What comes before the first record is a remark of the site's, if anything.
-    let records = text.split_once(RECORD).map(|(_, records)| records);
+    let Some((_, records)) = text.split_once(RECORD) else { return Ok(listing) };
+    let records = records.strip_suffix('\n').ok_or_else(|| Unreadable { why: "it stops in the middle of a line".to_owned() })?;
     // The separator may stand within a name: only at the beginning of a line it begins a record.
-    for record in records.into_iter().flat_map(|records| records.split("\n\u{1e}")) {
+    for record in records.split("\n\u{1e}") {
         let queued = queued(record).ok_or_else(|| Unreadable { why: format!("in \"{}\"", start_of(record)) })?;
         listing.jobs.entry(queued.job.clone()).or_default().insert(queued.index, queued);
-    }
-    if records.is_some() && !text.ends_with('\n') {
-        return Err(Unreadable { why: "it stops in the middle of a line".to_owned() });
     }
     Ok(listing)
 }
@@ -118,7 +116,7 @@ fn queued(record: &str) -> Option<Queued> {
         reason: next()?.trim().to_owned(),
         start: seconds(next()?),
         nodes: next()?.trim().to_owned(),
-        name: next().map(|name| name.strip_suffix('\n').unwrap_or(name))?.to_owned(),
+        name: next()?.to_owned(),
     })
 }
 
