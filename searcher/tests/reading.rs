@@ -105,12 +105,12 @@ fn who_waits_hears_the_end_and_its_exit_code() {
     let Output { status, stdout, stderr } = output(&running, &["wait", "digits", "--timeout", "50ms", "--poll", "10ms"]);
     let said = String::from_utf8(stderr).unwrap();
     assert_eq!(status.code(), Some(5), "{said}");
-    assert!(stdout.is_empty() && said.starts_with("waiting for digits-1; this drives nothing"), "{said}");
-    assert!(said.contains("digits-1 is running; waited "), "{said}");
+    // On a busy machine the time may be over when it has looked for the first time.
+    assert!(stdout.is_empty() && said.contains("digits-1 is running; waited "), "{said}");
 
     let mut waiting = bandmaster(&running, &["wait", "digits-1", "--poll", "10ms"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut talk = BufReader::new(waiting.stderr.take().unwrap()).lines();
-    assert!(talk.next().unwrap().unwrap().starts_with("waiting for digits-1"));
+    assert!(talk.next().unwrap().unwrap().starts_with("waiting for digits-1; this drives nothing"));
     let phase = |phase, why: &str| SearcherRecord::PhaseChanged { sweep: "digits-1".parse().unwrap(), phase, why: why.into() };
     running.append(&JournalId::Searcher(Epoch(1)), phase(Phase::Paused, "asked"));
     assert_eq!(waiting.wait().unwrap().code(), Some(5));
