@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("BANDMASTER_LOG").unwrap_or_else(|_| "warn".into()))
         .with_writer(io::stderr)
+        .with_ansi(Look::of(&io::stderr()).color)
         .init();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let exit = dispatch(&Cli::parse(), &mut out).and_then(|exit| out.flush().map(|()| exit).map_err(Failure::output));

@@ -2,8 +2,9 @@
 
 #![cfg(test)]
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
 
 use bandmaster::cli::Cli;
@@ -28,11 +29,16 @@ fn output(fixture: &Fixture, arguments: &[&str]) -> Output {
     bandmaster(fixture, arguments).output().unwrap()
 }
 
-/// What a terminal of that width shows.
+/// What a terminal of that width shows of the output.
 fn on_a_terminal(mut command: Command, columns: u16) -> String {
+    command.stderr(Stdio::null());
+    shown(command, columns, |command, terminal| command.stdout(terminal))
+}
+
+fn shown(mut command: Command, columns: u16, connect: impl Fn(&mut Command, OwnedFd) -> &mut Command) -> String {
     let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(&size, None).unwrap();
-    let mut child = command.env("TERM", "xterm").stdout(pty.slave).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = connect(command.env("TERM", "xterm"), pty.slave).spawn().unwrap();
     drop(command);
     let mut text = Vec::new();
     // A terminal whose last writer left gives an error and not an end.
@@ -88,6 +94,27 @@ fn a_terminal_gets_a_bold_header_and_lines_that_fit() {
     assert!(!narrow.contains('\x1b'), "{narrow:?}");
     assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
     assert!(narrow.lines().count() > 18, "{narrow}");
+}
+
+#[test]
+fn logs_are_in_colour_on_a_terminal_alone() {
+    let damaged = Fixture::finished();
+    let journal = damaged.campaign.journal(&JournalId::Searcher(Epoch(1)));
+    OpenOptions::new().append(true).open(journal).unwrap().write_all(b"no frame\n").unwrap();
+    let tick = || {
+        let mut command = bandmaster(&damaged, &["tick"]);
+        command.env("BANDMASTER_LAUNCH", "/bin/sh").stdout(Stdio::null());
+        command
+    };
+    let piped = String::from_utf8(tick().output().unwrap().stderr).unwrap();
+    assert!(piped.contains("WARN") && piped.contains("is damaged") && !piped.contains('\x1b'), "{piped:?}");
+    let on_stderr = |command| shown(command, 200, |command, terminal| command.stderr(terminal));
+    let coloured = on_stderr(tick());
+    assert!(coloured.contains("WARN") && coloured.contains('\x1b'), "{coloured:?}");
+    let mut plain = tick();
+    plain.env("NO_COLOR", "1");
+    let plain = on_stderr(plain);
+    assert!(plain.contains("WARN") && !plain.contains('\x1b'), "{plain:?}");
 }
 
 #[test]
