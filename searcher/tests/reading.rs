@@ -149,6 +149,17 @@ fn who_waits_hears_the_end_and_its_exit_code() {
 }
 
 #[test]
+fn nothing_is_asked_of_a_sweep_that_is_over() {
+    let finished = Fixture::finished().publish();
+    for ask in ["pause", "resume", "cancel"] {
+        let Output { status, stdout, .. } = output(&finished, &[ask, "digits"]);
+        let said = String::from_utf8(stdout).unwrap();
+        assert!(status.success() && said.starts_with("digits-1 is finished") && said.ends_with("nothing was asked for\n"), "{said}");
+    }
+    assert_eq!(std::fs::read_dir(finished.campaign.requests()).unwrap().count(), 0);
+}
+
+#[test]
 fn every_verb_has_its_page_and_is_completed() {
     let fixture = Fixture::empty();
     let verbs: Vec<String> = Cli::command().get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
