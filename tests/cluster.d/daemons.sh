@@ -31,10 +31,8 @@ stop_munge() {
 # --- Accounting: MariaDB with its own data, socket and log, reached through the socket alone, and slurmdbd.
 
 install_database() {
-  mkdir -p "$state/mariadb"
-  chown mysql:mysql "$state/mariadb"
-  mariadb-install-db --no-defaults --user=mysql --datadir="$state/mariadb" --auth-root-authentication-method=socket \
-    --skip-test-db --skip-name-resolve --innodb-log-file-size=8M --innodb-flush-log-at-trx-commit=0 9>&- > "$state/log/mariadb-install" 2>&1
+  inside login mariadb-install-db --no-defaults --user=mysql --datadir="$state/mariadb" --auth-root-authentication-method=socket \
+    --skip-test-db --skip-name-resolve --innodb-log-file-size=8M --innodb-flush-log-at-trx-commit=0 > "$state/log/mariadb-install" 2>&1
 }
 
 start_database() {

@@ -163,6 +163,11 @@ make_cgroups() {
 remove_cgroups() {
   local directory
   while read -r _ directory; do
-    [ ! -d "$directory" ] || find "$directory" -depth -type d -exec rmdir -- {} +
+    log='' wait_for 10 "the end of $directory" remove_tree "$directory"
   done < <(cat -- "$state/cgroups" 2> /dev/null)
+}
+
+# Directories alone: the files of a cgroup go with it.
+remove_tree() {
+  [ ! -d "$1" ] || find "$1" -depth -type d -exec rmdir -- {} + 2> /dev/null
 }
