@@ -1,9 +1,5 @@
-<<<<<<< HEAD
-//! A campaign is opened only after it was found safe, since a tick executes what lies in it, and only if no newer version
-//! has taken it over.
-=======
-//! A campaign is driven only after it was found safe: a tick executes what lies in it. To read it, permission is enough.
->>>>>>> f211143 (Whoever may read a campaign reads it; only its owner drives it; logs and submissions are as open as the campaign)
+//! A campaign is driven only after it was found safe, since a tick executes what lies in it, and only if no newer version
+//! has taken it over. To read it, permission is enough.
 
 use std::io;
 use std::path::Path;
@@ -27,20 +23,17 @@ pub fn to_read(directory: &Path) -> Result<Campaign, Failure> {
         Err(error) => Err(refused(directory, &error)),
         Ok(_) => Ok(campaign),
     }
-<<<<<<< HEAD
-    check_campaign(&campaign)?;
-    refuse_newer(&campaign)?;
-    Ok(campaign)
-=======
 }
 
-/// The campaign in that directory, which must be there and be this user's: what lies in it may be executed.
+/// The campaign in that directory, which must be there, be this user's, and be driven by no newer version: what lies in
+/// it may be executed.
 pub fn existing(directory: &Path) -> Result<Campaign, Failure> {
     if directory.exists() {
         check_campaign(&Campaign::at(directory))?;
     }
-    to_read(directory)
->>>>>>> f211143 (Whoever may read a campaign reads it; only its owner drives it; logs and submissions are as open as the campaign)
+    let campaign = to_read(directory)?;
+    refuse_newer(&campaign)?;
+    Ok(campaign)
 }
 
 /// The campaign in that directory, made if it is not there.

@@ -43,7 +43,7 @@ enum Fate {
     Silent,
 }
 
-impl Evidence<'_> {
+impl<'a> Evidence<'a> {
     /// What of this sweep changed since it was recorded last.
     pub fn survey(&self, live: &Live) -> Survey {
         let mut survey = Survey::default();
@@ -109,7 +109,7 @@ impl Evidence<'_> {
     }
 
     /// The runs of a task that have accounts, in their order.
-    fn runs(&self, job: &JobId, task: u32) -> Vec<&Row> {
+    fn runs(&self, job: &JobId, task: u32) -> Vec<&'a Row> {
         let mut runs: Vec<&Row> = sacct::of_task(self.rows, job, task).collect();
         runs.sort_by_key(|row| (row.start.unwrap_or(Timestamp(i64::MAX)), row.submit));
         runs
