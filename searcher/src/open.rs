@@ -1,9 +1,5 @@
-<<<<<<< HEAD
-//! A campaign is opened only after it was found safe, since a tick executes what lies in it, and only if no newer version
-//! has taken it over.
-=======
-//! A campaign is driven only after it was found safe: a tick executes what lies in it. To read it, permission is enough.
->>>>>>> f211143 (Whoever may read a campaign reads it; only its owner drives it; logs and submissions are as open as the campaign)
+//! A campaign is driven only after it was found safe, since a tick executes what lies in it. To read it, permission is
+//! enough. Neither is done where a newer version has taken it over.
 
 use std::io;
 use std::path::Path;
@@ -25,13 +21,8 @@ pub fn to_read(directory: &Path) -> Result<Campaign, Failure> {
     match campaign.sweeps().read_dir() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_campaign(directory, &"it has no sweeps/")),
         Err(error) => Err(refused(directory, &error)),
-        Ok(_) => Ok(campaign),
+        Ok(_) => refuse_newer(&campaign).map(|()| campaign).map_err(Failure::from),
     }
-<<<<<<< HEAD
-    check_campaign(&campaign)?;
-    refuse_newer(&campaign)?;
-    Ok(campaign)
-=======
 }
 
 /// The campaign in that directory, which must be there and be this user's: what lies in it may be executed.
@@ -40,7 +31,6 @@ pub fn existing(directory: &Path) -> Result<Campaign, Failure> {
         check_campaign(&Campaign::at(directory))?;
     }
     to_read(directory)
->>>>>>> f211143 (Whoever may read a campaign reads it; only its owner drives it; logs and submissions are as open as the campaign)
 }
 
 /// The campaign in that directory, made if it is not there.
