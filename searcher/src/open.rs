@@ -1,5 +1,5 @@
-//! A campaign is driven only after it was found safe, since a tick executes what lies in it, and only if no newer version
-//! has taken it over. To read it, permission is enough.
+//! A campaign is driven only after it was found safe, since a tick executes what lies in it. To read it, permission is
+//! enough. Neither is done where a newer version has taken it over.
 
 use std::io;
 use std::path::Path;
@@ -21,19 +21,16 @@ pub fn to_read(directory: &Path) -> Result<Campaign, Failure> {
     match campaign.sweeps().read_dir() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_campaign(directory, &"it has no sweeps/")),
         Err(error) => Err(refused(directory, &error)),
-        Ok(_) => Ok(campaign),
+        Ok(_) => refuse_newer(&campaign).map(|()| campaign).map_err(Failure::from),
     }
 }
 
-/// The campaign in that directory, which must be there, be this user's, and be driven by no newer version: what lies in
-/// it may be executed.
+/// The campaign in that directory, which must be there and be this user's: what lies in it may be executed.
 pub fn existing(directory: &Path) -> Result<Campaign, Failure> {
     if directory.exists() {
         check_campaign(&Campaign::at(directory))?;
     }
-    let campaign = to_read(directory)?;
-    refuse_newer(&campaign)?;
-    Ok(campaign)
+    to_read(directory)
 }
 
 /// The campaign in that directory, made if it is not there.
