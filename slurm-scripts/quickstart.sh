@@ -26,7 +26,7 @@ main() {
 
   title "Training: examples/digits/sweep.toml"
   local status=0
-  "$bandmaster" run examples/digits/sweep.toml --campaign "$campaign" || status=$?
+  "$bandmaster" run examples/digits/sweep.toml --local --campaign "$campaign" || status=$?
   # 9: finished, and some trials failed. What succeeded can be shown.
   if [ "$status" -ne 0 ] && [ "$status" -ne 9 ]; then
     fail "The sweep did not finish (exit code $status)." "What it did so far is kept; run this again and it goes on."

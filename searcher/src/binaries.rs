@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use bandmaster_journal::{Campaign, FileError, crash_point, sync_dir};
+use bandmaster_journal::{Campaign, FileError, crash_point, make_dir, sync_dir};
 
 /// The two commands of one version, shared by all in a process that may need the campaign's copies. They are read and
 /// copied when the first array is submitted: most ticks submit none.
@@ -69,7 +69,7 @@ impl Programs {
         if kept.launcher.exists() && kept.searcher.exists() {
             return Ok(kept);
         }
-        std::fs::create_dir_all(&directory).map_err(|source| FileError::new("make", &directory, source))?;
+        make_dir(&directory)?;
         for (from, to) in [(&self.searcher, &kept.searcher), (&self.launcher, &kept.launcher)] {
             let stage = to.with_extension(format!("{}.new", std::process::id()));
             copy(from, &stage).inspect_err(|_| {

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("BANDMASTER_LOG").unwrap_or_else(|_| "warn".into()))
         .with_writer(io::stderr)
+        .with_ansi(Look::of(&io::stderr()).color)
         .init();
     let mut out = io::BufWriter::new(io::stdout().lock());
     let exit = dispatch(&Cli::parse(), &mut out).and_then(|exit| out.flush().map(|()| exit).map_err(Failure::output));
@@ -37,6 +38,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
     let talk = &mut io::stderr();
     let look = Look::of(&io::stdout());
     let there = || open::existing(&cli.campaign);
+    let to_read = || open::to_read(&cli.campaign);
     let defaults = || Some(cli.campaign.clone()).filter(|directory| directory.join("campaign.toml").exists());
     match &cli.verb {
         Verb::New { directory } => new::run(&new::Args { directory: directory.clone() }, out),
@@ -48,20 +50,20 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
         }
         Verb::Run(args) => wait_for(run::run(args, &cli.campaign, talk)),
         Verb::Submit(args) => submit::run(args, &cli.campaign, out, talk),
-        Verb::Wait(args) => wait::run(args, &there()?, talk),
+        Verb::Wait(args) => wait::run(args, &to_read()?, talk),
         Verb::Serve => wait_for(serve::run(there()?, talk)),
         Verb::Tick(args) => tick::run(args, there()?, talk),
         Verb::Pause(args) => ask::run(args, |sweep| Request::Pause { sweep }, there()?, out),
         Verb::Resume(args) => ask::run(args, |sweep| Request::Resume { sweep }, there()?, out),
         Verb::Cancel(args) => ask::run(args, |sweep| Request::Cancel { sweep }, there()?, out),
-        Verb::Status(args) => status::run(args, &there()?, out),
-        Verb::Trials(args) => trials::run(args, &there()?, out),
-        Verb::Rungs(args) => rungs::run(args, &there()?, out),
-        Verb::Best(args) => best::run(args, &there()?, out),
-        Verb::Show(args) => show::run(args, &there()?, out),
-        Verb::Metrics(args) => metrics::run(args, &there()?, out),
-        Verb::Logs(args) => logs::run(args, &there()?, out),
-        Verb::Ledger(args) => ledger::run(args, &there()?, out),
+        Verb::Status(args) => status::run(args, &to_read()?, out),
+        Verb::Trials(args) => trials::run(args, &to_read()?, out),
+        Verb::Rungs(args) => rungs::run(args, &to_read()?, out),
+        Verb::Best(args) => best::run(args, &to_read()?, out),
+        Verb::Show(args) => show::run(args, &to_read()?, out),
+        Verb::Metrics(args) => metrics::run(args, &to_read()?, out),
+        Verb::Logs(args) => logs::run(args, &to_read()?, out),
+        Verb::Ledger(args) => ledger::run(args, &if args.writes() { there()? } else { to_read()? }, out),
         Verb::Completions(args) => completions::run(args, out),
         Verb::Man(args) => man::run(args, out),
     }

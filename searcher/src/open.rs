@@ -1,6 +1,11 @@
+<<<<<<< HEAD
 //! A campaign is opened only after it was found safe, since a tick executes what lies in it, and only if no newer version
 //! has taken it over.
+=======
+//! A campaign is driven only after it was found safe: a tick executes what lies in it. To read it, permission is enough.
+>>>>>>> f211143 (Whoever may read a campaign reads it; only its owner drives it; logs and submissions are as open as the campaign)
 
+use std::io;
 use std::path::Path;
 
 use bandmaster_journal::{Campaign, check_campaign};
@@ -14,21 +19,36 @@ use crate::cluster::slurm::{self, SlurmCluster};
 use crate::failure::{Failure, FailureKind};
 use crate::tick::{Clusters, Searcher};
 
-/// The campaign in that directory, which must be there.
-pub fn existing(directory: &Path) -> Result<Campaign, Failure> {
-    let root = directory.canonicalize().map_err(|error| no_campaign(directory, &error))?;
-    let campaign = Campaign::at(root);
-    if !campaign.sweeps().is_dir() {
-        return Err(no_campaign(directory, &"it has no sweeps/"));
+/// The campaign in that directory, for who only reads: anyone who may. Nothing of it is executed.
+pub fn to_read(directory: &Path) -> Result<Campaign, Failure> {
+    let campaign = Campaign::at(directory.canonicalize().map_err(|error| refused(directory, &error))?);
+    match campaign.sweeps().read_dir() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_campaign(directory, &"it has no sweeps/")),
+        Err(error) => Err(refused(directory, &error)),
+        Ok(_) => Ok(campaign),
     }
+<<<<<<< HEAD
     check_campaign(&campaign)?;
     refuse_newer(&campaign)?;
     Ok(campaign)
+=======
+}
+
+/// The campaign in that directory, which must be there and be this user's: what lies in it may be executed.
+pub fn existing(directory: &Path) -> Result<Campaign, Failure> {
+    if directory.exists() {
+        check_campaign(&Campaign::at(directory))?;
+    }
+    to_read(directory)
+>>>>>>> f211143 (Whoever may read a campaign reads it; only its owner drives it; logs and submissions are as open as the campaign)
 }
 
 /// The campaign in that directory, made if it is not there.
 pub fn or_new(directory: &Path) -> Result<Campaign, Failure> {
     let absolute = std::path::absolute(directory).map_err(|error| no_campaign(directory, &error))?;
+    if absolute.exists() {
+        check_campaign(&Campaign::at(&absolute))?;
+    }
     Campaign::at(absolute).create()?;
     existing(directory)
 }
@@ -43,6 +63,17 @@ pub fn searcher(campaign: Campaign) -> Result<Searcher, Failure> {
     }
     let clusters = Clusters::new(clusters);
     Ok(Searcher::new(campaign, config, clusters, binaries))
+}
+
+fn refused(directory: &Path, error: &io::Error) -> Failure {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return no_campaign(directory, error);
+    }
+    Failure::say(
+        FailureKind::Disk,
+        format!("you may not read {}", directory.display()),
+        "its owner lets a group read it with `chgrp -R GROUP` and `chmod -R g+rX`; what is made in it from then on may be read too",
+    )
 }
 
 fn no_campaign(directory: &Path, why: &dyn std::fmt::Display) -> Failure {

@@ -1,18 +1,29 @@
-//! Progress for a person who waits: a line a bracket, rungs filling, and the best so far with the time left. Nothing
-//! where nobody looks.
+//! Progress for a person who waits: how many segments are in, the best so far, the time left, and a table of brackets
+//! whose rungs fill. Nothing where nobody looks.
 
-use std::time::Duration;
+use std::io::stderr;
 
-use bandmaster_record::Number;
-use bandmaster_search::{RungState, SweepState};
+use bandmaster_search::SweepState;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use terminal_size::{Width, terminal_size_of};
+
+mod picture;
+
+use picture::{Picture, picture};
+
+/// How wide the bar is.
+const BAR: usize = 16;
+const TOTAL: &str = "{bar:16} {msg}";
+const LINE: &str = "{msg}";
 
 /// The lines of one sweep.
 #[derive(Default)]
 pub struct Progress {
     screen: MultiProgress,
+    /// How many characters fit in a line, as it was asked last.
+    columns: Option<usize>,
     total: Option<ProgressBar>,
-    brackets: Vec<ProgressBar>,
+    lines: Vec<ProgressBar>,
 }
 
 impl Progress {
@@ -23,33 +34,24 @@ impl Progress {
 
     /// Shows where the sweep stands.
     pub fn show(&mut self, state: &SweepState) {
-        let total = self.total.get_or_insert_with(|| {
-            let bar = self.screen.add(ProgressBar::new(0));
-            bar.set_style(style("{bar:30} {pos}/{len} segments  {msg}"));
-            bar
-        });
-        let progress = state.progress();
-        total.set_length(progress.planned);
-        total.set_position(progress.settled);
-        total.set_message(summary(state, progress.remaining));
-        for (index, bracket) in state.brackets.iter().enumerate() {
-            if self.brackets.len() <= index {
-                let line = self.screen.add(ProgressBar::new_spinner());
-                line.set_style(style("{msg}"));
-                self.brackets.push(line);
+        if let Some((Width(columns), _)) = terminal_size_of(stderr()) {
+            self.columns = Some(columns.into());
+        }
+        let Picture { settled, planned, total, lines } = picture(state);
+        let bar = self.total.get_or_insert_with(|| self.screen.add(styled(ProgressBar::new(0), TOTAL)));
+        bar.set_length(planned);
+        bar.set_position(settled);
+        bar.set_message(cut(&total, self.columns.map(|columns| columns.saturating_sub(BAR + 1))));
+        for (index, text) in lines.iter().enumerate() {
+            if self.lines.len() <= index {
+                self.lines.push(self.screen.add(styled(ProgressBar::new_spinner(), LINE)));
             }
-            if let (Some(line), Some(planned)) = (self.brackets.get(index), state.ladder.brackets.get(index)) {
-                let rungs = planned.rungs.iter().enumerate().map(|(rung, plan)| {
-                    let there = match bracket.rungs.get(rung) {
-                        Some(RungState::Open { members, standings }) => format!("{}/{members}", standings.len()),
-                        Some(RungState::Decided { finished, failed, .. }) => format!("{} done", finished + failed),
-                        None => format!("{} to come", plan.trials),
-                    };
-                    format!("{}: {there}", plan.resource)
-                });
-                let name = if planned.anchors { "anchors".to_owned() } else { format!("bracket {}", planned.s) };
-                line.set_message(format!("  {name:<11} {}", rungs.collect::<Vec<_>>().join("   ")));
+            if let Some(line) = self.lines.get(index) {
+                line.set_message(cut(text, self.columns));
             }
+        }
+        for line in self.lines.drain(lines.len().min(self.lines.len())..) {
+            self.screen.remove(&line);
         }
     }
 
@@ -65,25 +67,63 @@ impl Progress {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+/// What fits: lines that wrap could not be drawn over. Nor are they filled with blanks to the terminal's edge, which would
+/// wrap when it becomes narrower.
+fn cut(text: &str, columns: Option<usize>) -> String {
+    text.chars().take(columns.unwrap_or(usize::MAX)).collect()
 }
 
-fn summary(state: &SweepState, remaining: u64) -> String {
-    let mut parts = Vec::new();
-    if let Some((resource, best)) = state.best.last_key_value()
-        && let Some(Number(value)) = best.value
-    {
-        parts.push(format!("best {value:.5} (trial {} at {resource})", best.trial));
+fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use indicatif::{InMemoryTerm, ProgressDrawTarget};
+
+    use super::picture::tests::state;
+    use super::*;
+    use crate::fixture::Fixture;
+
+    /// What a terminal of that size shows, after each of the fixtures in turn.
+    fn shown(rows: u16, columns: u16, fixtures: &[Fixture]) -> Vec<String> {
+        let terminal = InMemoryTerm::new(rows, columns);
+        // Every change is drawn, and not only some a second.
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
+        let mut progress =
+            Progress { screen: MultiProgress::with_draw_target(target), columns: Some(columns.into()), ..Progress::default() };
+        let mut seen = Vec::new();
+        for fixture in fixtures {
+            progress.show(&state(fixture));
+            progress.say("a sentence");
+            seen.push(terminal.contents());
+        }
+        progress.clear();
+        seen.push(terminal.contents());
+        seen
     }
-    if state.failed > 0 {
-        parts.push(format!("{} failed", state.failed));
+
+    #[test]
+    fn a_wide_terminal_shows_all_and_the_sentences_stay_above() {
+        insta::assert_snapshot!(shown(24, 80, &[Fixture::running(12)]).join("\n----\n"));
     }
-    let (seconds, gained) = state.pace;
-    let busy = state.slots.values().filter(|slot| slot.running.is_some()).count().max(1);
-    if gained > 0 && remaining > 0 {
-        let left = seconds.0 / gained as f64 * remaining as f64 / busy as f64;
-        parts.push(format!("about {} left", indicatif::HumanDuration(Duration::from_secs_f64(left.min(1e9)))));
+
+    #[test]
+    fn a_narrow_terminal_cuts_lines_and_never_wraps_them() {
+        let wide = shown(20, 120, &[Fixture::running(5), Fixture::running(12)]);
+        for columns in [60, 40, 20] {
+            let narrow = shown(20, columns, &[Fixture::running(5), Fixture::running(12)]);
+            for (wide, narrow) in wide.iter().zip(&narrow) {
+                assert_eq!(wide.lines().count(), narrow.lines().count(), "{narrow}");
+                assert!(narrow.lines().all(|line| line.chars().count() <= columns.into()), "{narrow}");
+            }
+        }
+        insta::assert_snapshot!(shown(20, 40, &[Fixture::running(12)]).join("\n----\n"));
     }
-    parts.join("  ")
+
+    #[test]
+    fn nothing_is_left_of_lines_that_go() {
+        let seen = shown(24, 80, &[Fixture::running(3), Fixture::finished()]);
+        assert_eq!(seen.last().unwrap().trim(), "a sentence\na sentence");
+    }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use bandmaster_journal::{Campaign, FileError, SweepDir, crash_point, make_dir, names, nonce, now, sync_dir, write_new};
+use bandmaster_journal::{Campaign, FileError, SweepDir, crash_point, make_dir, names, nonce, now, sync_dir, write_new, write_stage};
 use bandmaster_record::{ClusterKind, RECORD_VERSION, Submission, SweepId};
 
 use crate::failure::{Failure, FailureKind};
@@ -111,9 +111,7 @@ fn put(campaign: &Campaign, prepared: &Prepared, place: Place, stage: &SweepDir)
     loop {
         submission.sweep = SweepId::new(name, number).map_err(Failure::bug)?;
         let content = serde_json::to_vec_pretty(&submission).map_err(Failure::bug)?;
-        std::fs::write(stage.submission(), content).map_err(FileError::at("write", &stage.submission()))?;
-        let file = std::fs::File::open(stage.submission()).map_err(FileError::at("open", &stage.submission()))?;
-        file.sync_all().map_err(FileError::at("fsync", &stage.submission()))?;
+        write_stage(&stage.submission(), &content)?;
         sync_dir(stage.root())?;
         crash_point("submit.staged");
         // A directory takes the place of an empty one only, and no sweep's is empty: the number is ours or another's.

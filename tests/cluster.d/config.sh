@@ -53,7 +53,7 @@ MaxArraySize=$max_array
 
 PreemptType=preempt/partition_prio
 PreemptMode=$preempt
-$([ "$user_signal" = no ] || echo "PreemptParameters=send_user_signal")
+$([ "$user_signal" = no ] || echo "SlurmctldParameters=preempt_send_user_signal  # newer: PreemptParameters=send_user_signal")
 JobRequeue=1
 
 GresTypes=gpu

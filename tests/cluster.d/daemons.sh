@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The daemons of a cluster, each inside its host. Sourced by tests/cluster.
 # shellcheck disable=SC2154  # `state`, `hosts`, `name` and the options come from there
+# shellcheck disable=SC2016  # what stands in single quotes is expanded inside the host
 
 # Whether the daemon of a pid file lives. Pid files and numbers are those inside the host.
 daemon_lives() {
@@ -30,16 +31,13 @@ stop_munge() {
 # --- Accounting: MariaDB with its own data, socket and log, reached through the socket alone, and slurmdbd.
 
 install_database() {
-  mkdir -p "$state/mariadb"
-  chown mysql:mysql "$state/mariadb"
-  mariadb-install-db --no-defaults --user=mysql --datadir="$state/mariadb" --auth-root-authentication-method=socket \
-    --skip-test-db --skip-name-resolve --innodb-log-file-size=8M --innodb-flush-log-at-trx-commit=0 9>&- > "$state/log/mariadb-install" 2>&1
+  inside login mariadb-install-db --no-defaults --user=mysql --datadir="$state/mariadb" --auth-root-authentication-method=socket \
+    --skip-test-db --skip-name-resolve --innodb-log-file-size=8M --innodb-flush-log-at-trx-commit=0 > "$state/log/mariadb-install" 2>&1
 }
 
 start_database() {
   if daemon_lives login /run/mysqld/mysqld.pid; then return; fi
   # Flushed rarely: what a crash of the machine would lose is lost with the cluster anyway.
-  # shellcheck disable=SC2016  # expanded by that shell
   inside login bash -c 'install -d -o mysql -g mysql /run/mysqld; setsid mariadbd "$@" < /dev/null >> "$0" 2>&1 &' "$state/log/mariadb" \
     --no-defaults --user=mysql --datadir="$state/mariadb" --socket=/run/mysqld/mysqld.sock --pid-file=/run/mysqld/mysqld.pid \
     --skip-networking --skip-name-resolve --performance-schema=OFF --innodb-buffer-pool-size=32M --innodb-log-file-size=8M \
@@ -84,6 +82,18 @@ start_ctld() {
   [ -e "$state/ctld/job_state" ] || first+=(-i)
   log=$state/log/slurmctld run_daemon inside login slurmctld "${first[@]}"
   log=$state/log/slurmctld wait_for 60 "slurmctld" ctld_answers
+  log=$state/log/slurmctld wait_for 60 "the nodes that slurmctld does not know yet" nodes_known
+}
+
+# Whether slurmctld has heard of every node that can speak.
+nodes_known() {
+  local host unknown
+  unknown=$(inside login sinfo -h -N -t unknown -o '%N' 2> /dev/null | sort -u)
+  for host in $unknown; do
+    if is_up "$host" && is_plugged "$host" && daemon_lives "$host" /run/slurmd.pid && daemon_lives "$host" /run/munge/munged.pid; then
+      return 1
+    fi
+  done
 }
 
 ctld_answers() {

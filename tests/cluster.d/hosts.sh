@@ -1,7 +1,14 @@
 # shellcheck shell=bash
-# Hosts: a group of namespaces each (network, mounts, name, processes, IPC), all on one switch, which has a network namespace
-# of its own: the machine's own network is never touched, and each cluster may use the same addresses. Sourced by tests/cluster.
+# Hosts: a group of namespaces each (network, mounts, name, processes, IPC, boot time), all on one switch, which has a network
+# namespace of its own: the machine's own network is never touched, and each cluster may use the same addresses. Sourced by
+# tests/cluster.
 # shellcheck disable=SC2154  # `state`, `hosts` and `here` come from there
+
+NAMESPACES=(--mount --uts --net --pid --ipc)
+# A host that comes back has to have booted since, or slurmctld believes that its jobs still run.
+if [ -e /proc/self/ns/time ]; then
+  NAMESPACES+=(--time)
+fi
 
 node_names() {
   seq -f 'n%g' "$hosts"
@@ -33,17 +40,21 @@ inside() {
   local pid
   pid=$(host_pid "$1") || fail 4 "host $1 of cluster $name is down" "start it: tests/cluster start $name $1"
   shift
-  nsenter --target "$pid" --mount --uts --net --pid --ipc -- "$@" 9>&-
+  nsenter --target "$pid" "${NAMESPACES[@]}" -- "$@" 9>&-
 }
 
 # Makes the directories of a host and its first process, and does not wait for it.
 boot() {
-  local host=$1 own=$state/hosts/$1
+  local host=$1 own=$state/hosts/$1 uptime clock=()
   mkdir -p "$own/tmp" "$own/spool"
   chmod 1777 "$own/tmp"
   rm -f -- "$own/pid"
   make_cgroups "$host" > "$own/cgroups"
-  setsid unshare --mount --uts --net --pid --ipc -- bash "$here/cluster.d/init.sh" "$state" "$host"
+  if [[ " ${NAMESPACES[*]} " == *" --time "* ]]; then
+    read -r uptime _ < /proc/uptime
+    clock=(--boottime "-${uptime%.*}")
+  fi
+  setsid unshare "${NAMESPACES[@]}" "${clock[@]}" -- bash "$here/cluster.d/init.sh" "$state" "$host"
 }
 
 # Waits for booted hosts and puts them on the network.
@@ -152,6 +163,11 @@ make_cgroups() {
 remove_cgroups() {
   local directory
   while read -r _ directory; do
-    [ ! -d "$directory" ] || find "$directory" -depth -type d -exec rmdir -- {} +
+    log='' wait_for 10 "the end of $directory" remove_tree "$directory"
   done < <(cat -- "$state/cgroups" 2> /dev/null)
+}
+
+# Directories alone: the files of a cgroup go with it.
+remove_tree() {
+  [ ! -d "$1" ] || find "$1" -depth -type d -exec rmdir -- {} + 2> /dev/null
 }

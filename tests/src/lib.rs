@@ -102,7 +102,7 @@ impl World {
 
     /// `run` or `submit` of a sweep on this machine: every test starts its sweeps here.
     pub fn begin(&self, verb: &str, file: &str, args: &[&str]) -> Command {
-        let mut command = self.bandmaster(&[verb, file]);
+        let mut command = self.bandmaster(&[verb, file, "--local"]);
         command.args(args);
         command
     }

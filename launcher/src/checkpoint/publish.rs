@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use bandmaster_journal::{FileError, crash_point, sync_dir};
+use bandmaster_journal::{FileError, crash_point, make_dirs, sync_dir};
 
 use super::manifest::{MANIFEST, Manifest, directory_name};
 
@@ -35,7 +35,7 @@ pub fn publish(ready: &Path, checkpoints: &Path, manifest: &Manifest) -> Result<
         Err(error) if error.source.kind() == io::ErrorKind::NotFound => return Ok(Outcome::Refused(fenced.to_owned())),
         done => done?,
     }
-    make(checkpoints)?;
+    make_dirs(checkpoints)?;
     crash_point("launch.publish.rename.before");
     match fs::rename(ready, &place) {
         Ok(()) => {}
@@ -55,16 +55,4 @@ fn write(ready: &Path, bytes: &[u8]) -> Result<(), FileError> {
     file.sync_all().map_err(FileError::at("bring to disk", &path))?;
     crash_point("launch.publish.manifest");
     sync_dir(ready)
-}
-
-/// Makes the directory of a trial's checkpoints, so that its name survives a power cut.
-fn make(checkpoints: &Path) -> Result<(), FileError> {
-    if checkpoints.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(checkpoints).map_err(FileError::at("make", checkpoints))?;
-    for dir in checkpoints.ancestors().skip(1).take(2) {
-        sync_dir(dir)?;
-    }
-    Ok(())
 }

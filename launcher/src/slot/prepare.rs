@@ -1,10 +1,9 @@
 //! Before an attempt begins: which checkpoint it resumes, what it executes, and what must lie on the disk for it.
 
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
 
-use bandmaster_journal::{Campaign, FileError, crash_point};
+use bandmaster_journal::{Campaign, FileError, crash_point, open_log};
 use bandmaster_record::{CommandError, Execution, Seconds, Segment, SlotRecord, SweepId, TrialSettings};
 
 use super::offers::Claimed;
@@ -100,7 +99,7 @@ pub(super) fn started(campaign: &Campaign, claimed: &Claimed, choice: Choice, st
 
 /// Makes the attempt's log, empty.
 pub(super) fn make_log(path: &Path) -> Result<(), FileError> {
-    OpenOptions::new().append(true).create(true).open(path).map_err(FileError::at("create", path))?;
+    open_log(path)?;
     crash_point("launch.log.made");
     Ok(())
 }

@@ -24,7 +24,7 @@ pub use error::{Damage, DamageKind, FileError, JournalError};
 pub use host::{Identity, boottime, nonce, now};
 pub use layout::{Campaign, SweepDir};
 pub use lease::{HeldBy, Lease, Taken};
-pub use modes::{make_dir, make_dirs};
+pub use modes::{make_dir, make_dirs, open_log};
 pub use names::{names, names_between};
 pub use once::{Created, create_once, publish, rename, sync_dir, write_new, write_stage};
 pub use reader::{Batch, Cursor, JournalReader, read_from};

@@ -33,9 +33,18 @@ pub(crate) fn create_empty(path: &Path) -> io::Result<File> {
     open_for_writing(path, OpenOptions::new().create(true).truncate(true))
 }
 
+/// Opens a file that programs print into, made if it is not there.
+pub fn open_log(path: &Path) -> Result<File, FileError> {
+    with_mode(path, OpenOptions::new().create(true).append(true)).map_err(FileError::at("open", path))
+}
+
 fn open_for_writing(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+    with_mode(path, how.read(true).write(true))
+}
+
+fn with_mode(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     let mode = 0o600 | (readers(path) & 0o044);
-    let file = how.read(true).write(true).mode(mode).open(path)?;
+    let file = how.mode(mode).open(path)?;
     if file.metadata()?.permissions().mode() & 0o777 != mode {
         file.set_permissions(Permissions::from_mode(mode))?;
     }
@@ -96,6 +105,8 @@ mod tests {
             assert_eq!((mode(&root.join("a")), mode(&root.join("a/b"))), (dir, dir));
             create_new(&root.join("a/b/new")).unwrap();
             create_empty(&root.join("a/b/empty")).unwrap();
+            open_log(&root.join("a/b/log")).unwrap();
+            assert_eq!(mode(&root.join("a/b/log")), file);
             assert_eq!((mode(&root.join("a/b/new")), mode(&root.join("a/b/empty"))), (file, file));
         }
     }

@@ -9,7 +9,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
-use bandmaster_journal::{Campaign, FileError, Identity, crash_point};
+use bandmaster_journal::{Campaign, FileError, Identity, crash_point, open_log};
 use bandmaster_record::{ArrayFile, ArrayNo, Cause, ClusterKind, JobId, SlotId, SweepId};
 use bandmaster_search::SlotState;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -46,8 +46,7 @@ impl Local {
 
     fn task(&self, campaign: &Campaign, array: &ArrayFile, job: &JobId, task: u32) -> Result<Command, FileError> {
         let path = campaign.sweep(&array.sweep).arrays().join(format!("{}.log", array.array));
-        let log =
-            std::fs::OpenOptions::new().create(true).append(true).open(&path).map_err(|source| FileError::new("open", &path, source))?;
+        let log = open_log(&path)?;
         let mut command = Command::new(&self.binaries.kept()?.launcher);
         command
             .arg("slot")

@@ -8,10 +8,12 @@ use std::path::Path;
 
 use bandmaster_journal::{Campaign, Identity, boottime, nonce};
 use bandmaster_record::{ArrayFile, ArrayNo, ClusterKind, Host, JobId, Seconds, SweepId, Timestamp};
+use bandmaster_search::ArrayState;
 
 use self::call::{CallError, Slurm};
 use self::refusal::{Refusal, Refused};
 use self::script::{ArrayJob, Size, TickJob};
+use self::state::JobState;
 use self::survey::Evidence;
 use super::{Cluster, ClusterError, Survey};
 use crate::binaries::Binaries;
@@ -188,7 +190,9 @@ impl Cluster for SlurmCluster {
     }
 
     fn stop(&mut self, live: &Live) -> Result<(), ClusterError> {
-        let arrays = live.state.arrays.values().filter(|array| array.out() > 0);
+        // Most arrays have nothing left that waits: Slurm is not asked about them.
+        let may_wait = |array: &&ArrayState| array.out() > 0 && (array.states.is_empty() || array.states.keys().any(|state| waits(state)));
+        let arrays = live.state.arrays.values().filter(may_wait);
         let jobs: Vec<JobId> = arrays.filter_map(|array| array.job.clone()).collect();
         let job_of = |array: &ArrayNo| live.state.arrays.get(array)?.job.clone();
         let slots: Vec<(JobId, u32)> = live.state.slots.values().filter_map(|slot| Some((job_of(&slot.array)?, slot.task))).collect();
@@ -212,6 +216,11 @@ impl Cluster for SlurmCluster {
         ];
         since.into_iter().filter(|(_, calls)| *calls > 0).map(|(command, calls)| (command.to_owned(), calls)).collect()
     }
+}
+
+/// Whether a described state is one of a task that waits.
+fn waits(described: &str) -> bool {
+    JobState::parse(described).waits()
 }
 
 impl From<Refused> for ClusterError {

@@ -1,5 +1,5 @@
 //! `bandmaster pause`, `resume`, `cancel`: a request is left in the campaign, and the next tick takes it. If nobody
-//! else ticks, this process does.
+//! else ticks, this process does. Nothing is asked of a sweep that is over.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use bandmaster_ledger::Reader;
 use bandmaster_record::{Request, RequestId, SweepId};
 use serde_json::json;
 
+use crate::ending::End;
 use crate::failure::{Exit, Failure};
 use crate::tick::{Ticked, want};
 use crate::{open, select};
@@ -26,6 +27,11 @@ pub struct Args {
 /// Leaves the request and sees to it that it is taken.
 pub fn run(args: &Args, ask: fn(SweepId) -> Request, campaign: Campaign, out: &mut dyn Write) -> Result<Exit, Failure> {
     let sweep = select::sweep(&campaign, Some(&args.sweep))?;
+    let end = End::of(&campaign, &sweep)?;
+    if end.is_over() {
+        writeln!(out, "{}: nothing was asked for", end.sentence(&sweep, false)).map_err(Failure::output)?;
+        return Ok(Exit::Ok);
+    }
     let request = RequestId::new(nonce().as_str()).map_err(Failure::bug)?;
     let path = campaign.request(&request);
     let content = json!({"v": 1, "at": now(), "request": ask(sweep.clone())});

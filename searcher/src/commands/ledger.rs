@@ -46,6 +46,13 @@ pub enum Verb {
     },
 }
 
+impl Args {
+    /// Whether that is for the campaign's owner alone.
+    pub fn writes(&self) -> bool {
+        matches!(self.verb, Verb::Rebuild { .. })
+    }
+}
+
 /// Does it.
 ///
 /// # Errors

@@ -131,6 +131,11 @@ async fn to_the_end(
             Some(Live { state, .. }) => {
                 seen = true;
                 progress.show(state);
+                // What is left of its jobs is over soon, and nobody needs to see it.
+                if cluster == ClusterKind::Slurm && state.phase.is_over() && state.slots.is_empty() {
+                    progress.clear();
+                    return Ok(Left::AtRest);
+                }
                 let out = !state.slots.is_empty() || (!interrupted && state.arrays.values().any(|array| array.job.is_none()));
                 if (interrupted || state.phase == Phase::Paused) && !out {
                     progress.clear();

@@ -110,7 +110,7 @@ fn unknown(name: &str, columns: &[Column]) -> Failure {
     let mut near: Vec<(f64, &str)> = columns.iter().map(|column| (strsim::jaro_winkler(&column.name, name), &*column.name)).collect();
     near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let near: Vec<String> = near.into_iter().filter(|(likeness, _)| *likeness > 0.7).take(3).map(|(_, name)| format!("`{name}`")).collect();
-    let all = columns.iter().map(|column| &*column.name).collect::<Vec<_>>().join(",");
+    let all = columns.iter().map(|column| &*column.name).collect::<Vec<_>>().join(", ");
     let help = if near.is_empty() { format!("there are {all}") } else { format!("did you mean {}? There are {all}", near.join(" or ")) };
     Failure::say(FailureKind::Usage, format!("there is no column `{name}`"), help)
 }

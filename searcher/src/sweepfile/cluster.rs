@@ -3,6 +3,8 @@
 use bandmaster_record::Seconds;
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::slurm::extra;
+
 use super::place::At;
 use super::quantity::duration;
 use super::section::Section;
@@ -96,11 +98,16 @@ impl SlurmSection {
 
 fn sbatch_option(option: At<String>, section: &Section<'_>) -> Option<String> {
     let At { value, place } = option;
-    // An argument without a dash would be taken for the batch script.
-    if value.starts_with('-') && !value.chars().any(char::is_control) {
-        return Some(value);
+    // An argument without a dash, or behind a bare one, would be taken for the batch script.
+    if !value.starts_with('-') || value.trim_matches('-').is_empty() || value.chars().any(char::is_control) {
+        let message = format!("each element of `extra` is an option of sbatch in one argument, and \"{}\" is none", value.escape_debug());
+        section.mistakes.wrong(&place, message, "write \"--option=value\"");
+        return None;
     }
-    let message = format!("each element of `extra` is an option of sbatch in one argument, and \"{}\" is none", value.escape_debug());
-    section.mistakes.wrong(&place, message, "write \"--option=value\"");
-    None
+    if let Some(help) = extra::refused(&value) {
+        let name = value.split('=').next().unwrap_or_default();
+        section.mistakes.wrong(&place, format!("Bandmaster sets sbatch's option {name} itself"), help);
+        return None;
+    }
+    Some(value)
 }

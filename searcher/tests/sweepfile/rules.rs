@@ -262,6 +262,11 @@ fn trials_are_told_what_they_can_have() {
     refused("[checkpoint]", "interval = 'often'", "'often'", "span of time", "auto");
     refused("[slurm]", "partition = 'a b'", "'a b'", "without spaces", "preempt");
     refused("[slurm]", "extra = ['script.sh']", "'script.sh'", "option of sbatch", "--option=value");
+    refused("[slurm]", "extra = ['--qos=low', '--array=0-3']", "'--array=0-3'", "option --array itself", "max_running");
+    refused("[slurm]", "extra = ['-Jmine']", "'-Jmine'", "option -Jmine itself", "by their names");
+    refused("[slurm]", "extra = ['--outp=x']", "'--outp=x'", "option --outp itself", "bandmaster logs");
+    refused("[slurm]", "extra = ['-n4']", "'-n4'", "option -n4 itself", "`ranks`");
+    refused("[slurm]", "extra = ['--']", "'--'", "option of sbatch", "--option=value");
     accepted("[trial]", "gpus = 8\nranks = 1");
 }
 

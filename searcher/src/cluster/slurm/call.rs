@@ -176,10 +176,11 @@ impl Slurm {
         })
     }
 
-    /// Asks whether a batch script would be taken; nothing is submitted.
+    /// Asks whether a batch script would be taken; nothing is submitted. Dependencies are not looked at.
     ///
     /// # Errors
-    /// It would not, or nobody can say.
+    /// It would not, or nobody can say. Unlike a submission, the question is refused while all nodes that fit are down
+    /// or drained, in the words that say that no node fits at all.
     pub fn test_only(&mut self, options: &[String], script: &str) -> Result<(), Refused> {
         let mut options = options.to_vec();
         options.push("--test-only".to_owned());
@@ -302,15 +303,16 @@ fn wait(child: &mut std::process::Child, patience: Duration) -> Option<ExitStatu
 fn plain(program: &'static str, arguments: &[String]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_foreign(name)) {
+    let in_a_job = std::env::var_os("SLURM_JOB_ID").is_some();
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_foreign(name, in_a_job)) {
         command.env_remove(name);
     }
     command
 }
 
-fn is_foreign(name: &OsStr) -> bool {
+fn is_foreign(name: &OsStr, in_a_job: bool) -> bool {
     let name = name.to_string_lossy();
-    name != KEPT && (OF_A_JOB.contains(&&*name) || FOREIGN.iter().any(|begin| name.starts_with(begin)))
+    name != KEPT && ((in_a_job && OF_A_JOB.contains(&&*name)) || FOREIGN.iter().any(|begin| name.starts_with(begin)))
 }
 
 #[cfg(test)]
@@ -338,11 +340,12 @@ mod tests {
             "OMPI_MCA_btl",
             "CUDA_VISIBLE_DEVICES",
         ] {
-            assert!(is_foreign(OsStr::new(name)), "{name}");
+            assert!(is_foreign(OsStr::new(name), true), "{name}");
         }
         for name in ["SLURM_CONF", "PATH", "HOME", "USER", "BANDMASTER_CAMPAIGN", "TZ"] {
-            assert!(!is_foreign(OsStr::new(name)), "{name}");
+            assert!(!is_foreign(OsStr::new(name), true), "{name}");
         }
+        assert!(!is_foreign(OsStr::new("CUDA_VISIBLE_DEVICES"), false));
     }
 
     #[test]

@@ -62,11 +62,9 @@ fn read(option: &str) -> Written<'_> {
 /// What to do instead of that option; `None` if the user may give it.
 pub fn refused(option: &str) -> Option<&'static str> {
     match read(option) {
-        Written::Long("") => Some("write \"--option=value\""),
         Written::Long(name) if NOT_OURS.iter().any(|taken| taken.starts_with(name) && name.len() > "wait".len()) => None,
         // getopt takes the beginning of a name for the whole.
         Written::Long(name) => OURS.iter().find(|(ours, ..)| ours.starts_with(name)).map(|(.., help)| *help),
-        Written::Short(letters) if letters.is_empty() => Some("write \"--option=value\""),
         Written::Short(letters) => {
             OURS.iter().find(|(_, short, _)| short.is_some_and(|short| letters.contains(&short))).map(|(.., help)| *help)
         }
@@ -126,8 +124,6 @@ mod tests {
             "-N2",
             "-n4",
             "-c2",
-            "-",
-            "--",
             "--=x",
             "--open-mode=truncate",
         ] {

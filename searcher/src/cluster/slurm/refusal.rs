@@ -255,6 +255,38 @@ mod tests {
     }
 
     #[test]
+    fn what_slurm_really_said_is_told_apart() {
+        // Slurm 22.05.8.
+        for (refusal, said) in [
+            (
+                Refusal::Site,
+                "sbatch: error: invalid partition specified: nowhere\nsbatch: error: Batch job submission failed: Invalid partition name specified\n",
+            ),
+            (
+                Refusal::Site,
+                "sbatch: error: Memory specification can not be satisfied\nsbatch: error: Batch job submission failed: Requested node configuration is not available\n",
+            ),
+            (
+                Refusal::Limit,
+                "sbatch: error: AssocMaxSubmitJobLimit\nallocation failure: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)\n",
+            ),
+            (Refusal::Away, "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)\n"),
+            (
+                Refusal::Away,
+                "sbatch: error: If munged is up, restart with --num-threads=10\nsbatch: error: Munge encode failed: Failed to access \"/run/munge/munge.socket.2\": No such file or directory (Did you start munged?)\nsbatch: error: slurm_send_node_msg: auth_g_create: REQUEST_SUBMIT_BATCH_JOB has authentication error\nsbatch: error: Batch job submission failed: Protocol authentication error\n",
+            ),
+            (Refusal::Away, "scancel: error: Kill job error on job id 43: Unable to contact slurm controller (connect failure)\n"),
+            (Refusal::Site, "scancel: error: Kill job error on job id 10_0: Invalid job id specified\n"),
+            (
+                Refusal::Away,
+                "sacct: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host:login:6819: Connection refused\nsacct: error: Sending PersistInit msg: Connection refused\n",
+            ),
+        ] {
+            assert_eq!(Refusal::of(said), refusal, "{said}");
+        }
+    }
+
+    #[test]
     fn the_sites_words_are_told_without_noise() {
         let said = "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit)\n";
         assert_eq!(Refused::read(said).to_string(), "AssocMaxSubmitJobLimit; Job violates accounting/QOS policy (job submit limit)");

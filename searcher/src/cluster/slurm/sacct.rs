@@ -62,6 +62,13 @@ pub fn parse(text: &str) -> Result<Vec<Row>, Unreadable> {
     text.lines().filter(|line| !line.trim().is_empty()).map(row).collect()
 }
 
+/// The runs of one task, in sacct's order: its own rows, or those that stand for all tasks without one of their own,
+/// which have not begun.
+pub fn of_task<'a>(rows: &'a [Row], job: &'a JobId, index: u32) -> impl Iterator<Item = &'a Row> {
+    let own = rows.iter().any(|row| row.job == *job && row.index == Some(index));
+    rows.iter().filter(move |row| row.job == *job && row.index == own.then_some(index))
+}
+
 /// Whether sacct says that this site keeps no accounts: then there is nothing to be asked.
 pub fn says_disabled(said: &str) -> bool {
     said.contains("accounting storage is disabled")
@@ -103,6 +110,44 @@ fn job_and_index(text: &str) -> Option<(JobId, Option<u32>)> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// What sacct of Slurm 22.05.8 wrote.
+    const REAL: &str = include_str!("testdata/sacct-22.05.8");
+
+    fn states(job: &str, index: u32) -> Vec<String> {
+        let rows = parse(REAL).unwrap();
+        of_task(&rows, &job.parse().unwrap(), index).map(|row| row.state.to_string()).collect()
+    }
+
+    #[test]
+    fn every_run_of_a_task_has_its_row() {
+        assert_eq!(states("10", 0), ["PREEMPTED", "CANCELLED"]);
+        assert_eq!(states("30", 1), ["REQUEUED", "CANCELLED"]);
+        assert_eq!(states("10", 7), [""; 0]);
+    }
+
+    #[test]
+    fn one_row_stands_for_the_tasks_that_never_began() {
+        assert_eq!((states("34", 0), states("34", 3)), (vec!["CANCELLED".to_owned()], vec!["CANCELLED".to_owned()]));
+        let rows = parse(REAL).unwrap();
+        let job = "34".parse().unwrap();
+        assert_eq!(of_task(&rows, &job, 3).map(|row| (row.index, row.start)).collect::<Vec<_>>(), [(None, None)]);
+    }
+
+    #[test]
+    fn a_run_says_how_it_ended() {
+        let rows = parse(REAL).unwrap();
+        let of = |job: &str| rows.iter().find(|row| row.job.as_str() == job && row.index.is_none()).unwrap();
+        assert_eq!((of("4").state.clone(), of("4").exit_code, of("4").signal), (JobState::Failed, 3, 0));
+        assert_eq!((of("5").exit_code, of("5").signal), (0, 9));
+        // The batch process itself wanted too much; where only a step of it did, as in 7, it went on.
+        assert_eq!((of("6").state.clone(), of("7").state.clone()), (JobState::OutOfMemory, JobState::Completed));
+        let lost = of("38");
+        assert_eq!((lost.state.clone(), lost.nodes.as_str()), (JobState::NodeFail, "n2"));
+        assert_eq!((lost.start, lost.end), (Some(Timestamp(1_795_539_473_000)), Some(Timestamp(1_795_539_518_000))));
+        let cancelled = rows.iter().find(|row| row.job.as_str() == "27" && row.index == Some(1)).unwrap();
+        assert_eq!((cancelled.cancelled_by.as_deref(), cancelled.start, cancelled.nodes.as_str()), (Some("20001"), None, ""));
+    }
 
     #[test]
     fn all_jobs_are_asked_for_at_once() {

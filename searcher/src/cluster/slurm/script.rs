@@ -183,7 +183,8 @@ fn of_every_job(campaign: &Path, name: &str) -> Vec<String> {
         // A requeued task goes on in the same log.
         "--open-mode=append".to_owned(),
         "--requeue".to_owned(),
-        // Not the environment of a login: fetching that takes a node seconds, and holds the job where it fails.
+        // Not the environment of a login: fetching that takes a node seconds, and where it fails a job has none at all.
+        // What slots start for a tick passes on what the first submission's shell had.
         "--export=ALL".to_owned(),
     ]
 }

@@ -59,17 +59,20 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// The tasks of an array by their indices; nothing where Slurm no longer has the array.
+    /// The tasks of an array that have a row of their own, by their indices.
     pub fn tasks(&self, array: &JobId) -> impl Iterator<Item = (u32, &Queued)> {
         self.jobs.get(array).into_iter().flatten().filter_map(|(index, task)| index.map(|index| (index, task)))
     }
 
-    /// One task of an array.
+    /// One task of an array: its own row, or that of the array, which stands for all tasks without one.
+    ///
+    /// Tasks that were cancelled before they began may have only the latter, and it does not say which they are.
     pub fn task(&self, array: &JobId, index: u32) -> Option<&Queued> {
-        self.jobs.get(array)?.get(&Some(index))
+        let rows = self.jobs.get(array)?;
+        rows.get(&Some(index)).or_else(|| rows.get(&None))
     }
 
-    /// A job that is no array.
+    /// A job that is no array; or the row of an array that stands for all tasks without one of their own.
     pub fn job(&self, job: &JobId) -> Option<&Queued> {
         self.jobs.get(job)?.get(&None)
     }
@@ -140,6 +143,36 @@ mod tests {
 
     fn id(text: &str) -> JobId {
         text.parse().unwrap()
+    }
+
+    /// What squeue of Slurm 22.05.8 wrote.
+    const REAL: &str = include_str!("testdata/squeue-22.05.8");
+
+    #[test]
+    fn a_real_listing_is_read() {
+        let listing = parse(REAL).unwrap();
+        assert_eq!(listing.iter().count(), 23);
+        let array = listing.find("digits-1.10.01YYY").unwrap();
+        let states: Vec<_> = listing.tasks(array).map(|(index, task)| (index, task.state.to_string())).collect();
+        let expected = [(0, "RUNNING"), (1, "CANCELLED"), (2, "RUNNING"), (3, "PENDING")];
+        assert_eq!(states, expected.map(|(index, state)| (index, state.to_owned())));
+        let third = listing.task(array, 2).unwrap();
+        assert_eq!((third.nodes.as_str(), third.start), ("n1", Some(Timestamp(1_795_539_692_000))));
+        assert_eq!(listing.task(array, 3).unwrap().reason, "JobArrayTaskLimit");
+        let tick = listing.job(listing.find("digits-1.10.01YYY.tick").unwrap()).unwrap();
+        assert_eq!((tick.state.clone(), tick.reason.as_str()), (JobState::Pending, "Dependency"));
+        assert_eq!(listing.job(&id("45")).unwrap().name, "a|b\nc");
+        assert_eq!(listing.job(&id("43")).unwrap().reason, "launch failed requeued held");
+    }
+
+    #[test]
+    fn the_row_of_an_array_stands_for_tasks_that_never_began() {
+        let listing = parse(REAL).unwrap();
+        // The second of `five` waited, with three others, when all of them were cancelled.
+        let five = listing.find("five").unwrap();
+        assert_eq!(listing.task(five, 0).unwrap().nodes, "n2");
+        assert_eq!(listing.task(five, 2).map(|task| (task.index, task.state.clone())), Some((None, JobState::Cancelled)));
+        assert_eq!(listing.task(&id("46"), 9), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use bandmaster_record::{ArrayNo, Cause, Host, JobId, Nonce, Seconds, Seen, SlotId, Timestamp};
 use bandmaster_search::{ArrayState, SlotState};
 
-use super::sacct::Row;
+use super::sacct::{self, Row};
 use super::script::array_name;
 use super::squeue::{Listing, Queued};
 use super::state::JobState;
@@ -110,7 +110,7 @@ impl Evidence<'_> {
 
     /// The runs of a task that have accounts, in their order.
     fn runs(&self, job: &JobId, task: u32) -> Vec<&Row> {
-        let mut runs: Vec<&Row> = self.rows.iter().filter(|row| row.job == *job && row.index == Some(task)).collect();
+        let mut runs: Vec<&Row> = sacct::of_task(self.rows, job, task).collect();
         runs.sort_by_key(|row| (row.start.unwrap_or(Timestamp(i64::MAX)), row.submit));
         runs
     }

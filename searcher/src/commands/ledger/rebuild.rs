@@ -20,7 +20,6 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// Makes the ledger anew.
 pub(super) fn rebuild(campaign: &Campaign, force: bool, out: &mut dyn Write) -> Result<Exit, Failure> {
-    bandmaster_journal::check_campaign(campaign)?;
     let takeover = Duration::try_from_secs_f64(CampaignFile::load(&campaign.config())?.lease_takeover.0).unwrap_or(Duration::MAX);
     let mut lease = match Lease::take(campaign, takeover)? {
         Taken::Mine(lease) => lease,

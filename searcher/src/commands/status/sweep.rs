@@ -109,7 +109,11 @@ pub(super) fn page(db: &Connection, sweep: &SweepId, record: &Record) -> Result<
     let ahead = format!("{} running, {} waiting for a slot", text("running"), text("waiting"));
     page.pair("segments", format!("{} settled, {ahead}", text("segments")));
     page.pair("trials", format!("{} planned, {} failed", text("trials_planned"), text("failed")));
-    page.pair("slots", format!("{} alive, at most {}, {}", text("slots"), text("slots_limit"), text("cluster")));
+    let limit = match record.get("slots_limit") {
+        Cell::Int(most) if most >= i64::from(u32::MAX) => "as many as the cluster runs".to_owned(),
+        most => format!("at most {}", most.readable()),
+    };
+    page.pair("slots", format!("{} alive, {limit}, {}", text("slots"), text("cluster")));
     if !record.get("best").is_empty() {
         page.pair("best", format!("{} {} at {}: {}", text("metric"), text("best"), resource("best_resource"), text("best_trial")));
     }
