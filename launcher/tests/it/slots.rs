@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use bandmaster_record::{ArrayNo, Cause, Seconds, Segment, SlotRecord};
 
-use crate::world::{Running, World, bash, segment, wait_for};
+use crate::stops::PATIENT;
+use crate::world::{Running, World, again, bash, segment, wait_for};
 
 const REPORT: &str = r#"echo '{"resource": 3, "loss": 1}' >> $BANDMASTER_REPORT"#;
 
@@ -35,16 +36,6 @@ fn slots_share_the_offers_and_run_each_segment_once() {
         assert_eq!(fs::read_to_string(world.work().join(trial.to_string())).unwrap(), "x\n");
     }
     assert_eq!(fs::read_dir(world.dir().claims()).unwrap().count(), 12);
-}
-
-#[test]
-fn a_reserved_segment_is_run_and_no_other() {
-    let mut world = World::new(bash(REPORT));
-    world.array.reserved = trials(2);
-    let ended = world.run(&trials(3)[2..]);
-    assert_eq!(ended.causes(), [Cause::Completed]);
-    assert!(ended.records.iter().any(|record| record.trial().is_some_and(|trial| trial.0 == 0)));
-    assert_eq!(world.run(&[]).causes(), []);
 }
 
 #[test]
@@ -115,7 +106,7 @@ fn a_busy_slot_starts_ticks_too_and_a_stopped_one_none() {
 #[test]
 fn a_reserved_segment_is_run_and_no_other() {
     let mut world = World::new(bash(REPORT));
-    world.array.reserved = vec![segment()];
+    world.array.reserved = vec![segment(), trials(1).remove(0)];
     let ended = world.run(&trials(3));
     assert_eq!((ended.code, ended.end().cause), (Some(0), Cause::Completed));
     assert!(world.dir().claim(segment().attempt.trial, segment().attempt.rung, segment().attempt.grant).exists());

@@ -125,7 +125,8 @@ impl<'a> World<'a> {
         let text = format!("#!/bin/sh\nexec {command} --task $SLURM_ARRAY_TASK_ID --job $SLURM_ARRAY_JOB_ID\n");
         fs::write(&script, text).unwrap();
         let log = self.log().display().to_string();
-        let fixed = ["--array=0", "--job-name=digits-1.1.N", "--ntasks=1", "--cpus-per-task=2", "--requeue", "--open-mode=append", "-o", &log];
+        let fixed =
+            ["--array=0", "--job-name=digits-1.1.N", "--ntasks=1", "--cpus-per-task=2", "--requeue", "--open-mode=append", "-o", &log];
         self.cluster.sbatch(&[&fixed, options, &[script.to_str().unwrap()]].concat())
     }
 
