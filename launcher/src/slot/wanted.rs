@@ -134,3 +134,32 @@ impl Wanted {
         self.tick = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn with_searcher(dir: &std::path::Path, script: &str) -> Wanted {
+        let searcher = dir.join("searcher");
+        fs::write(&searcher, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&searcher, fs::Permissions::from_mode(0o755)).unwrap();
+        let slot = SlotId::new("1_0.x").unwrap();
+        Wanted::new(&Campaign::at(dir), &slot, Some(searcher.to_str().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn a_tick_is_waited_for_and_not_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut wanted = with_searcher(dir.path(), &format!("sleep 0.1; echo > {}/ticked", dir.path().display()));
+        wanted.start_tick();
+        wanted.finish_tick(Duration::from_secs(20)).await;
+        assert!(dir.path().join("ticked").exists() && wanted.tick.is_none());
+        let mut wanted = with_searcher(dir.path(), "exec sleep 100");
+        wanted.start_tick();
+        let pid = wanted.tick.as_ref().unwrap().id();
+        wanted.finish_tick(Duration::from_millis(50)).await;
+        assert!(wanted.tick.is_none() && !std::path::Path::new(&format!("/proc/{pid}")).exists());
+    }
+}

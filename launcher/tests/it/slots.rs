@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use bandmaster_record::{ArrayNo, Cause, Seconds, Segment, SlotRecord};
 
-use crate::world::{Running, World, bash, segment, wait_for};
+use crate::stops::PATIENT;
+use crate::world::{Running, World, again, bash, segment, wait_for};
 
 const REPORT: &str = r#"echo '{"resource": 3, "loss": 1}' >> $BANDMASTER_REPORT"#;
 
@@ -35,16 +36,6 @@ fn slots_share_the_offers_and_run_each_segment_once() {
         assert_eq!(fs::read_to_string(world.work().join(trial.to_string())).unwrap(), "x\n");
     }
     assert_eq!(fs::read_dir(world.dir().claims()).unwrap().count(), 12);
-}
-
-#[test]
-fn a_reserved_segment_is_run_and_no_other() {
-    let mut world = World::new(bash(REPORT));
-    world.array.reserved = trials(2);
-    let ended = world.run(&trials(3)[2..]);
-    assert_eq!(ended.causes(), [Cause::Completed]);
-    assert!(ended.records.iter().any(|record| record.trial().is_some_and(|trial| trial.0 == 0)));
-    assert_eq!(world.run(&[]).causes(), []);
 }
 
 #[test]
@@ -110,6 +101,44 @@ fn a_busy_slot_starts_ticks_too_and_a_stopped_one_none() {
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(ticks(&world).len(), 1);
     assert_eq!(fs::read_dir(world.campaign.wanted()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_reserved_segment_is_run_and_no_other() {
+    let mut world = World::new(bash(REPORT));
+    world.array.reserved = vec![segment(), trials(1).remove(0)];
+    let ended = world.run(&trials(3));
+    assert_eq!((ended.code, ended.end().cause), (Some(0), Cause::Completed));
+    assert!(world.dir().claim(segment().attempt.trial, segment().attempt.rung, segment().attempt.grant).exists());
+    assert_eq!(fs::read_dir(world.dir().claims()).unwrap().count(), 1);
+    // The task runs again, although its segment is done: it does not wait, and does not take what is offered.
+    world.array.idle = Seconds(1000.0);
+    let ended = world.run(&[again(&segment())]);
+    assert_eq!((ended.code, ended.causes().len(), ended.is_closed()), (Some(0), 0, true), "{ended:?}");
+}
+
+#[test]
+fn a_task_that_runs_again_waits_for_the_next_grant_of_its_segment_alone() {
+    let mut world = World::new(bash(PATIENT));
+    world.array.reserved = vec![segment()];
+    world.array.idle = Seconds(0.3);
+    world.write(None, &trials(2));
+    let first = world.start();
+    wait_for("the trial at 2", || world.work().join("waiting").exists().then_some(()));
+    first.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(first.wait(&world).causes(), [Cause::Stopped]);
+    // Nobody grants it again.
+    let ended = world.start().wait(&world);
+    assert_eq!((ended.code, ended.causes().len(), ended.is_closed()), (Some(0), 0, true));
+    assert_eq!(fs::read_dir(world.campaign.wanted()).unwrap().count(), 2);
+    world.array.idle = Seconds(1000.0);
+    world.write(None, &trials(2));
+    let third = world.start();
+    fs::write(world.work().join("go"), "").unwrap();
+    world.write(None, &[trials(3).remove(2), again(&segment())]);
+    let ended = third.wait(&world);
+    assert_eq!((ended.code, ended.end().cause, ended.end().checkpointed), (Some(0), Cause::Completed, Some(3)));
+    assert_eq!(fs::read_dir(world.dir().claims()).unwrap().count(), 2);
 }
 
 #[test]

@@ -55,8 +55,8 @@ fn a_stopped_attempt_is_resumed_from_its_checkpoint() {
 }
 
 #[test]
-fn each_of_the_four_signals_asks_for_the_end_and_so_does_one_to_the_agent() {
-    for signal in [Some(Signal::SIGINT), Some(Signal::SIGUSR1), Some(Signal::SIGUSR2), None] {
+fn each_of_the_five_signals_asks_for_the_end_and_so_does_one_to_the_agent() {
+    for signal in [Some(Signal::SIGINT), Some(Signal::SIGHUP), Some(Signal::SIGUSR1), Some(Signal::SIGUSR2), None] {
         let world = World::new(bash(PATIENT));
         world.write(None, &[segment()]);
         let slot = world.start();
@@ -127,12 +127,14 @@ fn the_stop_signal_reaches_the_trial_alone_and_only_when_the_sweep_wants_it() {
 }
 
 #[test]
-fn a_term_that_the_scheduler_sends_to_everybody_does_not_kill_the_trial() {
+fn what_a_scheduler_sends_to_everybody_does_not_kill_the_trial() {
     let world = World::new(bash(PATIENT));
     world.write(None, &[segment()]);
     let slot = world.start();
     let trial = waiting(&world);
-    kill(Pid::from_raw(trial), Signal::SIGTERM).unwrap();
+    for signal in [Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGCONT] {
+        kill(Pid::from_raw(trial), signal).unwrap();
+    }
     std::thread::sleep(Duration::from_millis(50));
     assert!(runs(trial));
     fs::write(world.work().join("go"), "").unwrap();

@@ -1,0 +1,123 @@
+//! Slurm ends a job, for each of its reasons: the attempt says which.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use bandmaster_record::{Cause, Seconds};
+
+use crate::PATIENT;
+use crate::cluster::{Cluster, wait_for};
+use crate::world::World;
+
+#[test]
+fn an_attempt_says_why_slurm_ended_it() {
+    let cluster = Cluster::up("ends", &["--hosts", "4", "--grace", "3"]);
+    std::thread::scope(|scope| {
+        let cases: [fn(&Cluster); 5] = [scancel, usr2, time_limit, too_late, killed_agent];
+        for case in cases {
+            let cluster = &cluster;
+            scope.spawn(move || case(cluster));
+        }
+    });
+    // These disturb the others: one takes a whole node, one the controller.
+    preempted(&cluster);
+    silent(&cluster);
+}
+
+/// Within GraceTime the steps are told at once, the batch process is not.
+fn preempted(cluster: &Cluster) {
+    let mut world = World::new(cluster, "preempted", PATIENT);
+    world.array.searcher = Some("/bin/false".to_owned());
+    let job = world.submit(&["-w", "n1"]);
+    world.waiting();
+    world.make_way("n1");
+    let slot = world.closed(0);
+    let end = slot.end();
+    assert_eq!((end.cause, end.checkpointed), (Cause::Preempted, Some(2)), "{}", end.detail);
+    assert!(end.detail.contains("PreemptTime="), "{}", end.detail);
+    // GraceTime 3 and KillWait 5, less what is kept.
+    let asked: serde_json::Value = serde_json::from_str(&world.read("asked")).unwrap();
+    assert!(asked["reason"] == "preempted" && asked["grace"].as_f64().is_some_and(|grace| grace > 3.0 && grace <= 6.0), "{asked}");
+    // The node is free as soon as the slot has left; Slurm requeues only those that stay until it kills them.
+    assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "85:0".to_owned()));
+    // There is no time for a tick.
+    assert!(!fs::read_to_string(world.log()).unwrap().contains("tick"));
+}
+
+/// A slot that is told to stop while Slurm does not answer stops.
+fn silent(cluster: &Cluster) {
+    let world = World::new(cluster, "silent", PATIENT);
+    let job = world.submit(&["-w", "n2"]);
+    world.waiting();
+    cluster.control("stop");
+    let began = Instant::now();
+    assert!(cluster.attempt("n2", &["kill", "-s", "TERM", &world.slots()[0].pid().to_string()]));
+    wait_for("the trial's stop", || (!world.read("asked").is_empty()).then_some(()));
+    assert!(began.elapsed() < Duration::from_secs(3) && world.read("asked").contains("\"asked\""), "{}", world.read("asked"));
+    let end = world.closed(0).end();
+    assert_eq!((end.cause, end.checkpointed), (Cause::Stopped, Some(2)), "{}", end.detail);
+    cluster.control("start");
+    assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "85:0".to_owned()));
+}
+
+fn scancel(cluster: &Cluster) {
+    let world = World::new(cluster, "scancel", PATIENT);
+    let job = world.submit(&[]);
+    world.waiting();
+    cluster.run(&["scancel", &job]);
+    let end = world.closed(0).end();
+    assert_eq!((end.cause, end.checkpointed), (Cause::Cancelled, Some(2)), "{}", end.detail);
+    assert!(world.read("asked").contains("\"cancelled\""), "{}", world.read("asked"));
+    assert_eq!(cluster.ended(&job).0, "CANCELLED");
+}
+
+/// How the searcher asks for a pause.
+fn usr2(cluster: &Cluster) {
+    let world = World::new(cluster, "usr2", PATIENT);
+    let job = world.submit(&[]);
+    world.waiting();
+    cluster.run(&["scancel", "--signal=USR2", "--full", &job]);
+    let end = world.closed(0).end();
+    assert_eq!((end.cause, end.checkpointed), (Cause::Stopped, Some(2)), "{}", end.detail);
+    assert!(world.read("asked").contains("\"asked\""), "{}", world.read("asked"));
+    assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "85:0".to_owned()));
+}
+
+/// The slot is before Slurm: of the one minute it keeps the grace and the margin.
+fn time_limit(cluster: &Cluster) {
+    let mut world = World::new(cluster, "limit", PATIENT);
+    world.array.trial.stop_grace = Seconds(44.0);
+    let job = world.submit(&["--time=1"]);
+    world.waiting();
+    let began = Instant::now();
+    let end = world.closed(0).end();
+    assert!(began.elapsed() < Duration::from_secs(20));
+    assert_eq!((end.cause, end.checkpointed), (Cause::TimeLimit, Some(2)), "{}", end.detail);
+    assert!(world.read("asked").contains("\"time_limit\""), "{}", world.read("asked"));
+    assert_eq!(cluster.ended(&job).0, "COMPLETED");
+}
+
+fn too_late(cluster: &Cluster) {
+    let mut world = World::new(cluster, "late", PATIENT);
+    world.array.trial.stop_grace = Seconds(50.0);
+    let job = world.submit(&["--time=1"]);
+    let slot = world.closed(0);
+    assert!(slot.ends().is_empty() && slot.why().starts_with("too little of the job's time"), "{}", slot.why());
+    assert_eq!(cluster.ended(&job).0, "COMPLETED");
+}
+
+/// Slurm says nothing of it, and nothing of the trial stays.
+fn killed_agent(cluster: &Cluster) {
+    let world = World::new(cluster, "agent", PATIENT);
+    let job = world.submit(&[]);
+    world.waiting();
+    let host = cluster.field(&job, "NodeList");
+    let trial = world.read("waiting").trim().to_owned();
+    let agent = String::from_utf8(cluster.on(&host, &["ps", "-o", "ppid=", "-p", &trial]).output().unwrap().stdout).unwrap();
+    assert!(cluster.attempt(&host, &["kill", "-9", agent.trim()]));
+    let end = world.closed(0).end();
+    assert_eq!((end.cause, end.checkpointed), (Cause::Lost, Some(2)), "{}", end.detail);
+    assert!(end.detail.contains("SIGKILL (9)") && end.detail.contains("JobState=RUNNING"), "{}", end.detail);
+    wait_for("the trial's end", || (!cluster.attempt(&host, &["kill", "-0", &trial])).then_some(()));
+    assert_eq!(cluster.ended(&job).0, "COMPLETED");
+}
