@@ -16,6 +16,7 @@ mod trial;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
@@ -26,6 +27,9 @@ use crate::hyperparameters::{Flags, Hyperparameters};
 use crate::training::{Metrics, Training};
 use crate::trial::{Contract, Trial};
 
+/// How often a training that waits looks whether it is asked to stop.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// Learns to read handwritten digits.
 #[derive(Parser)]
 #[command(version)]
@@ -34,6 +38,9 @@ struct Cli {
     contract: Contract,
     #[command(flatten)]
     flags: Flags,
+    /// Take so long at least for each epoch, for those who want to look on
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    pace: f64,
     /// At the end print the BLAKE3 hash of all parameters: equal if every bit is
     #[arg(long)]
     print_parameters_hash: bool,
@@ -49,7 +56,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(Cli { contract, flags, print_parameters_hash }: Cli) -> Result<(), Error> {
+fn run(Cli { contract, flags, pace, print_parameters_hash }: Cli) -> Result<(), Error> {
     let data = Digits::load()?;
     let hyperparameters = Hyperparameters::gather(contract.params.as_deref(), &flags)?;
     let target = contract.epochs;
@@ -70,6 +77,7 @@ fn run(Cli { contract, flags, print_parameters_hash }: Cli) -> Result<(), Error>
     }
     let mut left = resumed.unwrap_or(0);
     while state.epoch < target {
+        let begun = Instant::now();
         let Some(next) = training.epoch(&state, || trial.stop_requested()) else {
             // What the interrupted epoch had learned is given up: it is learned again, to the same bits.
             if state.epoch > left {
@@ -82,6 +90,9 @@ fn run(Cli { contract, flags, print_parameters_hash }: Cli) -> Result<(), Error>
         if trial.checkpoint_due(state.epoch) {
             trial.checkpoint(state.epoch, Files::of(&training, &state)?)?;
             left = state.epoch;
+        }
+        while begun.elapsed().as_secs_f64() < pace && !trial.stop_requested() {
+            std::thread::sleep(LOOK);
         }
     }
     trial.settle()?;
