@@ -9,7 +9,19 @@ use fastrand::Rng;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{LONGEST, World, end_of_processes, processes_of};
+use crate::{LONGEST, World, end_of_processes, processes_of, wait_for};
+
+/// Everything of the world dies at once, as in a failure of power.
+pub fn kill_all(world: &World) -> io::Result<()> {
+    // What is started between the look and the signal is seen the next time.
+    wait_for("the end of what was killed", || {
+        let found = processes_of(world.path()).ok()?;
+        for pid in &found {
+            let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+        }
+        found.is_empty().then_some(())
+    })
+}
 
 /// Runs the world's sweep to its end while, at random moments about so far apart, processes of it die by SIGKILL: the
 /// searcher, slots, agents, trials, whoever is drawn. Whoever types `run` types it again. Says how many died.
@@ -35,8 +47,8 @@ pub fn through_kills(world: &World, args: &[&str], kills: u32, apart: Duration, 
                 killed += u32::from(kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).is_ok());
             }
         };
-        // Slots bring a sweep to its end without the searcher that began it.
-        if status.success() || world.sql("SELECT phase FROM sweeps").is_ok_and(|phase| phase == "finished") {
+        // Slots bring a sweep to its end without the searcher that began it. (If they do so just now, `run` begins another.)
+        if status.success() || world.sql("SELECT min(phase = 'finished') FROM sweeps").is_ok_and(|all| all == "1") {
             break;
         }
         if begun.elapsed() > LONGEST {

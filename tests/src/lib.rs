@@ -15,7 +15,7 @@ mod small_disk;
 mod sound;
 
 pub use inodes::Inodes;
-pub use kills::through_kills;
+pub use kills::{kill_all, through_kills};
 pub use processes::{end_of_processes, processes_of};
 pub use small_disk::{SmallDisk, in_a_namespace};
 pub use sound::assert_sound;
@@ -49,16 +49,18 @@ impl World {
 
     /// The same with programs that have crash points. `tests/run.sh` builds them and names their directory.
     pub fn with_crash_points() -> io::Result<Self> {
-        let programs = std::env::var_os("BANDMASTER_CRASHING").map(PathBuf::from).ok_or_else(|| {
+        let mut world = Self::new()?;
+        world.programs = std::env::var_os("BANDMASTER_CRASHING").map(PathBuf::from).ok_or_else(|| {
             io::Error::other("BANDMASTER_CRASHING names no directory: tests/run.sh builds the programs with crash points and sets it")
         })?;
-        Ok(Self { programs, ..Self::new()? })
+        Ok(world)
     }
 
     /// The same with its campaign in another place.
     #[must_use]
-    pub fn with_campaign(self, campaign: PathBuf) -> Self {
-        Self { campaign, ..self }
+    pub fn with_campaign(mut self, campaign: PathBuf) -> Self {
+        self.campaign = campaign;
+        self
     }
 
     /// Its directory.
@@ -90,6 +92,8 @@ impl World {
             .args(args)
             .current_dir(self.path())
             .env("BANDMASTER_CAMPAIGN", self.campaign())
+            // Agents that are killed leave their private directories.
+            .env("TMPDIR", self.path())
             .env_remove("FAILPOINTS")
             .env("NO_COLOR", "1");
         command
@@ -121,9 +125,19 @@ impl World {
         Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
-    /// Who was promoted from which rung: what a search came to.
+    /// Who was promoted from which rung of the first sweep: what a search came to.
     pub fn promoted(&self) -> io::Result<String> {
-        self.sql("SELECT bracket, rung, trial, value FROM segments WHERE promoted = 1 ORDER BY bracket, rung, trial")
+        self.sql(
+            "SELECT bracket, rung, trial, value FROM segments JOIN sweeps USING (sweep) \
+             WHERE promoted = 1 AND number = 1 ORDER BY segments.bracket, rung, trial",
+        )
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // What still runs, a last tick or what a failed test has left, would write into what is being removed.
+        let _ = kill_all(self);
     }
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::said;
+use crate::{said, wait_for};
 
 /// Says to the test that it runs in its namespace.
 const INSIDE: &str = "BANDMASTER_TEST_NAMESPACE";
@@ -54,9 +54,12 @@ impl SmallDisk {
 
     /// Makes it so small that this many pages of 4 KiB are free.
     pub fn leave(&self, pages: u64) -> io::Result<()> {
-        let stat = nix::sys::statvfs::statvfs(&self.at)?;
-        let used = stat.blocks() - stat.blocks_free();
-        self.resize((used + pages).max(1) * stat.fragment_size())
+        wait_for("the small disk to be smaller", || {
+            // What others write between the look and the change makes it refuse: the next look sees that.
+            let stat = nix::sys::statvfs::statvfs(&self.at).ok()?;
+            let used = stat.blocks() - stat.blocks_free();
+            self.resize((used + pages).max(1) * stat.fragment_size()).ok()
+        })
     }
 
     fn command(&self, program: &str, args: &[&str]) -> io::Result<()> {

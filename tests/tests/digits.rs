@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Stdio;
 use std::time::Duration;
 
-use bandmaster_tests::{World, assert_sound, said, through_kills};
+use bandmaster_tests::{World, assert_sound, kill_all, said, through_kills, wait_for};
 
 /// The sweep of `examples/digits`, with these settings of its method and of its trials.
 fn sweep(world: &World, method: &str, space: &str, checkpoint: &str, arguments: &[&str]) {
@@ -70,7 +71,7 @@ fn checkpoints(world: &World, resource: u32) -> BTreeMap<u32, Files> {
 /// The hash of the parameters that a checkpoint speaks of.
 fn parameters(files: &Files) -> String {
     let state: serde_json::Value = serde_json::from_slice(&files["state.json"]).unwrap();
-    state["parameters"].as_str().unwrap().to_owned()
+    state.get("parameters").unwrap().as_str().unwrap().to_owned()
 }
 
 /// The trials that were trained by that, of which there must be some.
@@ -124,9 +125,15 @@ fn a_training_that_was_stopped_at_every_rung_or_killed_has_the_bits_of_one_that_
     let best: u32 = rungs.sql("SELECT trial FROM best LIMIT 1").unwrap().parse().unwrap();
     let killed = World::new().unwrap();
     one_of(&killed, &rungs, best, 27, OFTEN);
+    // Once all of it dies where there is a checkpoint to go on from; after that whoever is drawn, at random moments.
+    let mut run = killed.begin("run", "sweep.toml", &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let published = killed.campaign().join("sweeps/digits-1/trials/0/checkpoints");
+    wait_for("a checkpoint", || fs::read_dir(&published).ok()?.next()).unwrap().unwrap();
+    kill_all(&killed).unwrap();
+    assert_eq!(run.wait().unwrap().code(), None);
     let mut random = fastrand::Rng::new();
     let seed = random.get_seed();
-    let kills = through_kills(&killed, &[], 12, Duration::from_millis(200), &mut random).unwrap();
+    let kills = through_kills(&killed, &[], 8, Duration::from_millis(200), &mut random).unwrap();
     assert!(checkpoints(&killed, 27).get(&0) == by_rungs.get(&best), "other bits after {kills} kills from seed {seed}");
     assert_ne!(killed.sql("SELECT count(*) FROM attempts WHERE resumed_from_resource > 0").unwrap(), "0", "{kills} kills from seed {seed}");
     assert_sound(&killed).unwrap();
@@ -152,7 +159,7 @@ fn slots_and_kills_change_neither_who_is_promoted_nor_any_bit() {
     sweep(&stormy, &hyperband(9), SPACE, OFTEN, &[]);
     let mut random = fastrand::Rng::new();
     let seed = random.get_seed();
-    let kills = through_kills(&stormy, &["--slots", "3"], 12, Duration::from_millis(200), &mut random).unwrap();
+    let kills = through_kills(&stormy, &["--slots", "3"], 10, Duration::from_millis(200), &mut random).unwrap();
     assert_eq!(stormy.promoted().unwrap(), promoted, "after {kills} kills from seed {seed}");
     assert!(checkpoints(&stormy, 9) == bits, "after {kills} kills from seed {seed}");
     assert_sound(&stormy).unwrap();

@@ -41,12 +41,12 @@ fn world() -> World {
     world
 }
 
-/// A world whose campaign is on a small disk. The disk goes first.
-fn on_a_small_disk() -> (SmallDisk, World) {
+/// A world whose campaign is on a small disk. What is bound last goes first: the disk, before the directory that it is in.
+fn on_a_small_disk() -> (World, SmallDisk) {
     let world = world();
     let at = world.path().join("disk");
     let disk = SmallDisk::mount(at.clone(), ROOM).unwrap();
-    (disk, world.with_campaign(at.join("campaign")))
+    (world.with_campaign(at.join("campaign")), disk)
 }
 
 /// Who is promoted where no disk is full.
@@ -102,7 +102,7 @@ fn a_disk_that_is_full_from_the_beginning_is_told_and_nothing_half_written_is_le
     let expected = expected();
     // Where the programs are copied, where the sweep is staged, where the first tick begins.
     for pages in [1, 8, 512, 4096] {
-        let (disk, world) = on_a_small_disk();
+        let (world, disk) = on_a_small_disk();
         let when = format!("{pages} pages");
         world.write("go", "").unwrap();
         disk.leave(pages).unwrap();
@@ -121,7 +121,7 @@ fn a_disk_that_becomes_full_while_trials_run_is_told_and_the_same_command_goes_o
     let expected = expected();
     // So many more writes succeed before one does not.
     for pages in [0, 1, 2, 3, 4, 6, 8, 12, 16] {
-        let (disk, world) = on_a_small_disk();
+        let (world, disk) = on_a_small_disk();
         let when = format!("{pages} pages");
         let run = world.begin("run", "sweep.toml", &[]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn();
         let run = run.unwrap();

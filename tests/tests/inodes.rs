@@ -1,5 +1,4 @@
 //! File systems of clusters count inodes: a sweep without checkpoints leaves two a segment, and little beside them.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use bandmaster_tests::{Inodes, World, end_of_processes, said};
 
