@@ -187,8 +187,8 @@ mod tests {
         let failure = given(&["-o", "vlaue"]).choose(&columns()).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Usage);
         let help = failure.report.help().unwrap().to_string();
-        assert!(help.starts_with("did you mean `value`?") && help.ends_with("name,value,params,p.lr,seed"), "{help}");
+        assert!(help.starts_with("did you mean `value`?") && help.ends_with("name, value, params, p.lr, seed"), "{help}");
         let failure = given(&["-o", "zzz"]).choose(&columns()).unwrap_err();
-        assert!(failure.report.help().unwrap().to_string().starts_with("there are name,"));
+        assert!(failure.report.help().unwrap().to_string().starts_with("there are name, "));
     }
 }
