@@ -106,7 +106,7 @@ nextest_counts() {
 }
 
 shell_scripts() {
-  git ls-files -z -- '*.sh' .ci/run | xargs -0 shellcheck
+  git ls-files -z -- '*.sh' '*.sbatch' .ci/run | xargs -0 shellcheck
 }
 
 # What is missing is installed where that is possible, and named where it is not.

@@ -64,7 +64,7 @@ pub fn parse(text: &str) -> Result<Vec<Row>, Unreadable> {
 
 /// The runs of one task, in sacct's order: its own rows, or those that stand for all tasks without one of their own,
 /// which have not begun.
-pub fn of_task<'a, 'b>(rows: &'a [Row], job: &'b JobId, index: u32) -> impl Iterator<Item = &'a Row> + use<'a, 'b> {
+pub fn of_task<'a>(rows: &'a [Row], job: &JobId, index: u32) -> impl Iterator<Item = &'a Row> {
     let own = rows.iter().any(|row| row.job == *job && row.index == Some(index));
     rows.iter().filter(move |row| row.job == *job && row.index == own.then_some(index))
 }
