@@ -3,5 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which may fail where they stand")]
 
 mod calls;
+mod driven;
+mod refusals;
 mod storm;
 mod sweep;

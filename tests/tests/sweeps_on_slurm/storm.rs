@@ -13,10 +13,10 @@ use crate::sweep::{Outcome, Sweep, ended};
 /// How long a host is cut off.
 const CUT: Duration = Duration::from_secs(30);
 
-const RUNNING: &str = "SELECT count(*) FROM attempts WHERE state = 'running'";
+pub(crate) const RUNNING: &str = "SELECT count(*) FROM attempts WHERE state = 'running'";
 
 /// A job that no other may share a node with takes all of them for a moment.
-fn preempt(cluster: &TestCluster, nodes: &str) {
+pub(crate) fn preempt(cluster: &TestCluster, nodes: &str) {
     let urgent = ["sbatch", "-p", "urgent", "--exclusive", "-N", nodes, "-o", "/dev/null", "--wrap", "sleep 2", "--wait"];
     cluster.ask(&urgent).unwrap();
 }
@@ -79,7 +79,7 @@ fn a_sweep_in_a_storm_comes_to_the_same_promotions_and_the_same_bits() {
 }
 
 /// Whether the process is a slot: the launcher's first argument says what it is.
-fn is_slot(pid: u32) -> bool {
+pub(crate) fn is_slot(pid: u32) -> bool {
     let argv = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let mut argv = argv.split(|byte| *byte == 0);
     argv.next().is_some_and(|program| program.ends_with(b"/bandmaster-launch")) && argv.next() == Some(b"slot")
