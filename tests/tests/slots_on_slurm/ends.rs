@@ -86,14 +86,13 @@ fn usr2(cluster: &Cluster) {
 /// The slot is before Slurm: of the one minute it keeps the grace and the margin.
 fn time_limit(cluster: &Cluster) {
     let mut world = World::new(cluster, "limit", PATIENT);
-    world.array.trial.stop_grace = Seconds(44.0);
+    world.array.trial.stop_grace = Seconds(30.0);
     let job = world.submit(&["--time=1"]);
     world.waiting();
-    let began = Instant::now();
     let end = world.closed(0).end();
-    assert!(began.elapsed() < Duration::from_secs(20));
     assert_eq!((end.cause, end.checkpointed), (Cause::TimeLimit, Some(2)), "{}", end.detail);
     assert!(world.read("asked").contains("\"time_limit\""), "{}", world.read("asked"));
+    // And not TIMEOUT.
     assert_eq!(cluster.ended(&job).0, "COMPLETED");
 }
 

@@ -1,8 +1,15 @@
 //! Real slots, agents and trials as jobs and steps of a real Slurm cluster.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests, which may fail where they stand")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests, which may fail where they stand"
+)]
 
 mod cluster;
+mod crash;
 mod ends;
 mod requeue;
 mod steps;

@@ -89,9 +89,10 @@ while not os.path.exists('leave'): time.sleep(0.02)
          kill -s $signal {slot} $agent; done; scancel --signal=USR2 --full {job}; sleep 0.1; done"
     );
     assert!(cluster.attempt(&host, &["bash", "-c", &storm]));
-    assert_eq!(world.read("got"), "usr1\n");
+    wait_for("the stop signal", || (!world.read("got").is_empty()).then_some(()));
     world.touch("leave");
     let end = world.closed(0).end();
+    assert_eq!(world.read("got"), "usr1\n");
     assert!(matches!(end.cause, Cause::Stopped | Cause::Cancelled), "{:?} {}", end.cause, end.detail);
     assert_eq!(cluster.ended(&job).1, "85:0");
 }

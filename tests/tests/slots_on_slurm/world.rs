@@ -111,6 +111,14 @@ impl<'a> World<'a> {
         fs::read_to_string(self.work(file)).unwrap_or_default()
     }
 
+    /// Lets its slots be of the programs that have crash points. `tests/run.sh` builds them and names their directory.
+    pub(crate) fn with_crash_points(self) -> Self {
+        let programs = std::env::var_os("BANDMASTER_CRASHING").map(PathBuf::from);
+        let programs = programs.expect("tests/run.sh builds the programs with crash points and sets BANDMASTER_CRASHING");
+        fs::copy(programs.join("bandmaster-launch"), &self.launcher).unwrap();
+        self
+    }
+
     /// What its slots said.
     pub(crate) fn log(&self) -> PathBuf {
         self.root.join("slurm.log")
@@ -118,10 +126,12 @@ impl<'a> World<'a> {
 
     /// Submits the array with these options more, and says which job it is.
     pub(crate) fn submit(&self, options: &[&str]) -> String {
-        fs::write(self.dir().array(ArrayNo(1)), serde_json::to_vec(&self.array).unwrap()).unwrap();
+        let number = self.array.array;
+        fs::write(self.dir().array(number), serde_json::to_vec(&self.array).unwrap()).unwrap();
         self.give(&self.root);
         let script = self.root.join("array.sh");
-        let command = format!("{} slot --campaign {} --sweep digits-1 --array 1", self.launcher.display(), self.campaign.root().display());
+        let command =
+            format!("{} slot --campaign {} --sweep digits-1 --array {number}", self.launcher.display(), self.campaign.root().display());
         let text = format!("#!/bin/sh\nexec {command} --task $SLURM_ARRAY_TASK_ID --job $SLURM_ARRAY_JOB_ID\n");
         fs::write(&script, text).unwrap();
         let log = self.log().display().to_string();

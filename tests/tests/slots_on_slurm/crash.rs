@@ -1,0 +1,52 @@
+//! A slot that dies where it asks Slurm, or where it starts a step: nothing is lost, nothing stays.
+
+use bandmaster_record::{ArrayNo, Cause};
+
+use crate::PATIENT;
+use crate::cluster::{Cluster, wait_for};
+use crate::world::{World, again};
+
+#[test]
+fn whatever_is_killed_wherever_the_next_slot_goes_on() {
+    let cluster = Cluster::up("crash", &["--hosts", "4"]);
+    std::thread::scope(|scope| {
+        for point in ["launch.ask.spawn", "launch.ask.spawned", "launch.agent.spawn", "launch.agent.spawned"] {
+            let cluster = &cluster;
+            scope.spawn(move || dies_at_its_start(cluster, point));
+        }
+        for point in ["launch.ask.spawn", "launch.ask.spawned"] {
+            let cluster = &cluster;
+            scope.spawn(move || dies_when_it_is_told_to_stop(cluster, point));
+        }
+    });
+}
+
+fn dies_at_its_start(cluster: &Cluster, point: &str) {
+    let world = World::new(cluster, &format!("start-{point}"), PATIENT).with_crash_points();
+    let job = world.submit(&["--no-requeue", &format!("--export=ALL,FAILPOINTS={point}=return")]);
+    assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "0:9".to_owned()), "{point}");
+    goes_on(world, "from 0\n");
+}
+
+/// The first time it asks is for its time limit.
+fn dies_when_it_is_told_to_stop(cluster: &Cluster, point: &str) {
+    let world = World::new(cluster, &format!("stop-{point}"), PATIENT).with_crash_points();
+    let job = world.submit(&["--no-requeue", &format!("--export=ALL,FAILPOINTS={point}=1*off->return")]);
+    world.waiting();
+    let (host, trial) = (cluster.field(&job, "NodeList"), world.read("waiting"));
+    cluster.run(&["scancel", "--signal=USR2", "--full", &job]);
+    assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "0:9".to_owned()), "{point}");
+    wait_for("the trial's end", || (!cluster.attempt(&host, &["kill", "-0", trial.trim()])).then_some(()));
+    goes_on(world, "from 0\nfrom 2\n");
+}
+
+/// What the searcher does when it has seen that the task is over.
+fn goes_on(mut world: World<'_>, course: &str) {
+    world.touch("go");
+    world.array.array = ArrayNo(2);
+    world.array.reserved = vec![again()];
+    let job = world.submit(&[]);
+    let end = world.closed(1).end();
+    assert_eq!((end.cause, end.checkpointed, world.read("course").as_str()), (Cause::Completed, Some(3), course));
+    assert_eq!(world.cluster.ended(&job).0, "COMPLETED");
+}
