@@ -99,7 +99,7 @@ impl Listener for Counter {
         let Some(journal) = &self.epoch else { return };
         let tally = self.tallies.entry(journal.to_string()).or_default();
         tally.records += 1;
-        tally.decisions += u64::from(!matches!(envelope.record, SearcherRecord::Observed { .. }));
+        tally.decisions += u64::from(!matches!(envelope.record, SearcherRecord::Observed { .. } | SearcherRecord::ClusterCalled { .. }));
     }
 
     fn slot(&mut self, sweep: &SweepId, slot: &SlotId, envelope: &Envelope<SlotRecord>) {

@@ -216,8 +216,10 @@ CREATE TABLE arrays (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE calls (
-    command TEXT NOT NULL PRIMARY KEY,
-    calls INTEGER NOT NULL
+    epoch INTEGER NOT NULL,
+    command TEXT NOT NULL,
+    calls INTEGER NOT NULL,
+    PRIMARY KEY (epoch, command)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE decisions (

@@ -35,8 +35,8 @@ fn a_sweep_of_which_every_slot_is_killed_goes_on_by_itself() {
 fn a_service_drives_what_others_submit_and_leaves_when_it_is_told() {
     let cluster = TestCluster::shared().unwrap();
     let sweep = Sweep::new(&cluster, "0", "");
-    let mut service = sweep.spawn("login", &["serve"]);
     submit(&sweep);
+    let mut service = sweep.spawn("login", &["serve"]);
     sweep.wait_for_the_end();
     service.signal(Signal::SIGTERM).unwrap();
     let output = service.wait().unwrap();

@@ -13,7 +13,7 @@ fn what_a_site_refuses_is_said_in_its_words_and_leaves_nothing() {
         ("gres", "[slurm]\nextra = [\"--gres=nope:1\"]", "gres"),
         ("time", "[slurm]\nextra = [\"--time=soon\"]", "time"),
         ("size", "[slurm]\nextra = [\"--mem=900G\"]", "configuration is not available"),
-        ("array", "[slurm]\nextra = [\"--nodelist=n9\"]", "n9"),
+        ("node", "[slurm]\nextra = [\"--nodelist=n9\"]", "invalid node name"),
     ];
     for (what, section, words) in cases {
         let sweep = Sweep::new(&cluster, "0", section);

@@ -73,8 +73,8 @@ pub(crate) fn searcher(db: &Connection, epoch: Epoch, envelope: &Envelope<Search
             run(db, sql, params![sweep.as_str(), array.0, json(&seen.states)])
         }
         R::ClusterCalled { calls } => {
-            let sql = "INSERT INTO calls (command, calls) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET calls = calls + excluded.calls";
-            calls.iter().try_for_each(|(command, calls)| run(db, sql, params![command, int(*calls)]))
+            let sql = "INSERT OR IGNORE INTO calls (epoch, command, calls) VALUES (?1, ?2, ?3)";
+            calls.iter().try_for_each(|(command, calls)| run(db, sql, params![int(epoch.0), command, int(*calls)]))
         }
         R::ArrayEnded { sweep, array } => {
             let sql = "UPDATE arrays SET state = 'ended', ended_at = ?3 WHERE sweep = ?1 AND \"array\" = ?2";

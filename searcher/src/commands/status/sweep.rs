@@ -77,7 +77,7 @@ fn records(db: &Connection, sql: &str, sweep: &SweepId, columns: &[Column]) -> R
 
 /// What the searcher asked of Slurm so far, over all sweeps; nothing where there is no Slurm.
 fn calls(db: &Connection) -> Result<Cell, Failure> {
-    let sql = "SELECT group_concat(calls || ' ' || command, ', ') FROM (SELECT * FROM calls ORDER BY command)";
+    let sql = "SELECT group_concat(calls || ' ' || command, ', ') FROM (SELECT command, sum(calls) AS calls FROM calls GROUP BY command ORDER BY command)";
     let found = reading::first(db, sql, [], &[Column::new("calls", Kind::Text)])?;
     Ok(found.and_then(|row| row.into_iter().next()).unwrap_or(Cell::Empty))
 }
