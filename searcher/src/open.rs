@@ -25,20 +25,24 @@ pub fn to_read(directory: &Path) -> Result<Campaign, Failure> {
     }
 }
 
-/// The campaign in that directory, which must be there and be this user's: what lies in it may be executed.
-pub fn existing(directory: &Path) -> Result<Campaign, Failure> {
+/// Refuses a campaign that another user owns or may write. One that is not there yet is nobody else's.
+pub fn owned(directory: &Path) -> Result<(), Failure> {
     if directory.exists() {
         check_campaign(&Campaign::at(directory))?;
     }
+    Ok(())
+}
+
+/// The campaign in that directory, which must be there and be this user's: what lies in it may be executed.
+pub fn existing(directory: &Path) -> Result<Campaign, Failure> {
+    owned(directory)?;
     to_read(directory)
 }
 
 /// The campaign in that directory, made if it is not there.
 pub fn or_new(directory: &Path) -> Result<Campaign, Failure> {
     let absolute = std::path::absolute(directory).map_err(|error| no_campaign(directory, &error))?;
-    if absolute.exists() {
-        check_campaign(&Campaign::at(&absolute))?;
-    }
+    owned(&absolute)?;
     Campaign::at(absolute).create()?;
     existing(directory)
 }

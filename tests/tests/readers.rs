@@ -60,7 +60,7 @@ fn finished(mode: u32) -> World {
     // What is made in it takes over its group.
     fs::set_permissions(world.campaign(), Permissions::from_mode(0o2000 | mode)).unwrap();
     world.write("sweep.toml", SWEEP).unwrap();
-    let run = world.bandmaster(&["run", "sweep.toml"]);
+    let run = world.begin("run", "sweep.toml", &[]);
     let mut strict = Command::new("sh");
     strict.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(run.get_program()).args(run.get_args()).current_dir(world.path());
     strict.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));

@@ -30,6 +30,7 @@ pub struct Args {
 
 /// Reads and checks a sweep.toml for a submission to the campaign in that directory, which need not be there yet.
 pub fn prepare(args: &Args, directory: &Path) -> Result<Prepared, Failure> {
+    open::owned(directory)?;
     let config = CampaignFile::load(&Campaign::at(directory).config())?;
     let (sweep, _) = SweepFile::load(&args.file, &config.defaults)?;
     let unreadable = |error: std::io::Error| {
