@@ -32,7 +32,7 @@ fn dies_at(sweep: &Sweep<'_>, programs: &std::path::Path, point: &str, args: &[&
 fn a_sweep_in_a_storm_comes_to_the_same_promotions_and_the_same_bits() {
     let expected = Outcome::undisturbed();
     let cluster = TestCluster::shared().unwrap();
-    let sweep = Sweep::new(&cluster, "2", "");
+    let sweep = Sweep::new(&cluster, "4", "");
     let calls = Calls::counted(&sweep);
     let crashing = sweep.with_crash_points();
 
@@ -48,12 +48,13 @@ fn a_sweep_in_a_storm_comes_to_the_same_promotions_and_the_same_bits() {
                 std::thread::sleep(Duration::from_millis(500));
             }
         });
+        let _over = Over(&over);
         let run = sweep.spawn("login", &["run", "sweep.toml"]);
         sweep.wait_for_count("running trials", RUNNING, 6);
-        preempt(&cluster, "4");
         cluster.fault(&["cut", "n3"]).unwrap();
         let cut = Instant::now();
-        sweep.wait_for_count("trials that run again", RUNNING, 3);
+        preempt(&cluster, "3");
+        sweep.wait_for_count("trials that run again", RUNNING, 1);
 
         let slots = processes_of(sweep.place.path()).unwrap().into_iter().filter(|pid| is_slot(*pid));
         let slot = slots.max().expect("trials run, so slots do");
@@ -63,19 +64,26 @@ fn a_sweep_in_a_storm_comes_to_the_same_promotions_and_the_same_bits() {
         assert!(dies_at(&sweep, &crashing, "tick.committed", &["tick", "--patience", "60s"]), "between ingest and publish");
         cluster.fault(&["ctld", "restart"]).unwrap();
         cluster.fault(&["start", "n1"]).unwrap();
+        sweep.wait_for_count("trials that run again", RUNNING, 1);
+        preempt(&cluster, "2");
         std::thread::sleep(CUT.saturating_sub(cut.elapsed()));
         cluster.fault(&["join", "n3"]).unwrap();
-        if sweep.sql("SELECT phase FROM sweeps") != "finished" {
-            preempt(&cluster, "2");
-        }
         sweep.wait_for_the_end();
         drop(run);
-        over.store(true, Ordering::Relaxed);
     });
     sweep.assert_same_as(&expected);
     let preempted: u32 = sweep.sql("SELECT count(*) FROM attempts WHERE cause = 'preempted'").parse().unwrap();
     assert!(preempted >= 6, "{preempted} attempts were preempted");
     calls.assert_few(&sweep);
+}
+
+/// Tells the second searcher that it is over, however the test ends.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Whether the process is a slot: the launcher's first argument says what it is.
