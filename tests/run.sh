@@ -5,16 +5,19 @@
 #   bash tests/run.sh --soak         the same with more cases: property tests and kills go on for minutes
 #   bash tests/run.sh --no-install   install nothing; say what is missing
 #
-# On Debian and Ubuntu, as root, it installs what the tests need. Elsewhere it says what to install. It ends with
-# 'N passed, N failed', and with exit code 1 if anything failed.
+# On Debian and Ubuntu, as root, it installs what the tests need. Elsewhere it says what to install. A Slurm cluster is
+# started for the tests and ended with them (docs/testbed.md); that needs root. It ends with 'N passed, N failed', and
+# with exit code 1 if anything failed.
 set -euo pipefail
 
 # The programs that tests start, each with its package on Debian.
-TOOLS=(cc:build-essential python3:python3 sqlite3:sqlite3 jq:jq git:git mkfs.ext4:e2fsprogs losetup:mount setpriv:util-linux awk:mawk)
+TOOLS=(cc:build-essential python3:python3 sqlite3:sqlite3 jq:jq git:git mkfs.ext4:e2fsprogs losetup:mount setpriv:util-linux awk:mawk
+  shellcheck:shellcheck)
 
 passed=0
 failed=0
 failures=()
+clusters=
 
 main() {
   local soak=no install=yes
@@ -32,19 +35,18 @@ main() {
     export PROPTEST_CASES=4096 BANDMASTER_SOAK=1
   fi
   logs=$(mktemp -d)
-  trap 'rm -rf -- "$logs"' EXIT
+  trap leave EXIT
 
   check "format" cargo fmt --all --check
   check "lints" cargo clippy --workspace --all-targets --locked -- -D warnings
-  if command -v shellcheck > /dev/null; then
-    check "shell scripts" shell_scripts
-  fi
+  check "shell scripts" shell_scripts
   # Before the tests: some of them start the programs.
   check "build" cargo build --workspace --bins --locked
   # Programs that can be killed at named places, apart from those that people get.
-  local crashing=(--features bandmaster/failpoints,bandmaster-launch/failpoints --locked)
+  local crashing=(--features "bandmaster/failpoints,bandmaster-launch/failpoints" --locked)
   check "build with crash points" cargo build -p bandmaster -p bandmaster-launch "${crashing[@]}" --target-dir target/crash
   export BANDMASTER_CRASHING=$PWD/target/crash/debug
+  check "a Slurm cluster" start_cluster
   if cargo nextest --version > /dev/null 2>&1; then
     tests "tests" nextest_counts cargo nextest run --workspace --locked --no-fail-fast
   else
@@ -54,6 +56,22 @@ main() {
     --features bandmaster-journal/failpoints,bandmaster-launch/failpoints --locked --tests --no-fail-fast --target-dir target/crash -- crash
   tests "documentation" libtest_counts cargo test --workspace --locked --doc --no-fail-fast
   finish
+}
+
+# One for all tests, in a directory of this run. Where it does not start, the tests that need it say so themselves.
+start_cluster() {
+  clusters=$(mktemp -d /var/tmp/bandmaster-tests.XXXXXX)
+  chmod 755 "$clusters"
+  export BANDMASTER_CLUSTER_ROOT=$clusters
+  bash tests/cluster up tests < /dev/null && export BANDMASTER_TEST_CLUSTER=tests
+}
+
+# Also of clusters that tests started and could not end.
+leave() {
+  rm -rf -- "$logs"
+  if [ -d "$clusters" ]; then
+    bash tests/cluster down --all
+  fi
 }
 
 # What passes or fails as a whole. It is no test, so that it counts only when it fails.
@@ -106,7 +124,7 @@ nextest_counts() {
 }
 
 shell_scripts() {
-  git ls-files -z -- '*.sh' '*.sbatch' .ci/run | xargs -0 shellcheck
+  git ls-files -z -- '*.sh' '*.sbatch' .ci/run tests/cluster | xargs -0 shellcheck -x
 }
 
 # What is missing is installed where that is possible, and named where it is not.
@@ -120,13 +138,14 @@ prepare() {
   for tool in "${TOOLS[@]}"; do
     command -v "${tool%%:*}" > /dev/null || missing+=("${tool#*:}")
   done
+  mapfile -t -O "${#missing[@]}" missing < <(bash tests/cluster packages --missing)
   if [ "${#missing[@]}" -eq 0 ]; then
     return
   fi
   if [ "$1" = yes ] && [ "$(id -u)" -eq 0 ] && command -v apt-get > /dev/null; then
     printf '== installing %s\n' "${missing[*]}" >&2
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+    # It keeps Debian from starting Slurm's daemons.
+    bash tests/cluster packages --install "${missing[@]}" < /dev/null
     return
   fi
   printf 'tests/run.sh: the tests need programs that are missing here. Their packages on Debian and Ubuntu:\n' >&2
