@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 mod inodes;
 mod kills;
 mod processes;
+mod slurm;
 mod small_disk;
 mod sound;
 
 pub use inodes::Inodes;
 pub use kills::{kill_all, through_kills};
 pub use processes::{end_of_processes, processes_of};
+pub use slurm::{Place, Running, Task, TestCluster};
 pub use small_disk::{SmallDisk, in_a_namespace};
 pub use sound::assert_sound;
 
