@@ -18,7 +18,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a command.
+    /// Starts a command that [`TestCluster::command`](super::TestCluster::command) or [`Place::command`](super::Place::command) gave.
     pub fn start(mut command: Command) -> io::Result<Self> {
         let (stdout, stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
         let holder = command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?).spawn()?;
