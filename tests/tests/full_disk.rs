@@ -83,11 +83,12 @@ fn half_written(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The sweep comes to its end, which is the expected one, in one sweep.
+/// The sweep comes to its end, which is the expected one. (Where its slots have brought it there already, `run` begins the
+/// next one.)
 fn assert_goes_on(world: &World, expected: &str, when: &str) {
     let output = world.sweep(&[]).unwrap();
     assert_eq!(output.status.code(), Some(0), "{when}: {}", said(&output));
-    assert_eq!(world.sql("SELECT sweep, phase FROM sweeps").unwrap(), "full-1|finished", "{when}");
+    assert_eq!(world.sql("SELECT phase FROM sweeps WHERE sweep = 'full-1'").unwrap(), "finished", "{when}");
     assert_eq!(world.promoted().unwrap(), expected, "{when}");
     assert_eq!(world.sql("SELECT count(*) FROM attempts WHERE cause <> 'completed'").unwrap(), "0", "{when}");
     assert_sound(world).unwrap();
