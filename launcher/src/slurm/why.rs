@@ -92,9 +92,10 @@ fn by_signal(signal: i32, job: &Job, now: u64) -> (StopReason, String) {
 }
 
 /// What is left until the job is killed. Slurm sends SIGTERM at the job's end, or when it ends it sooner, and SIGKILL
-/// when KillWait is over.
+/// when KillWait is over. It tells no end of a job without a time limit, not even when its end is near: then GraceTime is
+/// not known, and not counted.
 fn left(job: &Job, kill_wait: Option<Duration>, now: u64) -> Option<Duration> {
-    let end = if job.is_ending() { job.end.map_or(now, |end| end.min(now)) } else { job.end? };
+    let end = if job.is_ending() { job.end.map_or(now, |end| end.min(now)) } else { job.end.or(job.preempted)? };
     let kill = Duration::from_secs(end).saturating_add(kill_wait.unwrap_or(KILL_WAIT));
     Some(kill.saturating_sub(Duration::from_secs(now)).saturating_sub(KEPT))
 }
@@ -146,6 +147,8 @@ mod tests {
         for signal in [SIGTERM, SIGUSR1, SIGUSR2, SIGINT] {
             assert_eq!(why(signal, graced.clone()), (Preempted, Some(6)));
         }
+        // A job without a limit has no end in scontrol's words.
+        assert_eq!(why(SIGTERM, Job { end: None, limit: None, ..graced }), (Preempted, Some(3)));
         // Without, it is requeued at once, and all that tells so is the number of its restarts.
         let requeued = Job { restarts: Some(1), start: Some(NOW), end: None, limit: None, ..ending() };
         assert_eq!(why(SIGTERM, requeued.clone()), (Preempted, Some(3)));

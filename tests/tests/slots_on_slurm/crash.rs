@@ -32,11 +32,11 @@ fn dies_at_its_start(cluster: &Cluster, point: &str) {
 fn dies_when_it_is_told_to_stop(cluster: &Cluster, point: &str) {
     let world = World::new(cluster, &format!("stop-{point}"), PATIENT).with_crash_points();
     let job = world.submit(&["--no-requeue", &format!("--export=ALL,FAILPOINTS={point}=1*off->return")]);
-    world.waiting();
-    let (host, trial) = (cluster.field(&job, "NodeList"), world.read("waiting"));
+    let trial = world.waiting();
+    let host = cluster.field(&job, "NodeList");
     cluster.run(&["scancel", "--signal=USR2", "--full", &job]);
     assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "0:9".to_owned()), "{point}");
-    wait_for("the trial's end", || (!cluster.attempt(&host, &["kill", "-0", trial.trim()])).then_some(()));
+    wait_for("the trial's end", || (!cluster.attempt(&host, &["kill", "-0", &trial])).then_some(()));
     goes_on(world, "from 0\nfrom 2\n");
 }
 

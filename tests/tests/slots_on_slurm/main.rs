@@ -22,7 +22,7 @@ const PATIENT: &str = r#"
     if [ -n "$BANDMASTER_RESUME_FROM" ]; then at=$(cat "$BANDMASTER_RESUME_FROM/model"); fi
     echo "from $at" >> course
     while [ $at -lt $BANDMASTER_TARGET ]; do
-        while [ $at = 2 ] && [ ! -e go ] && [ ! -e "$BANDMASTER_STOP" ]; do echo $$ > waiting; sleep 0.05; done
+        while [ $at = 2 ] && [ ! -e go ] && [ ! -e "$BANDMASTER_STOP" ]; do [ -e waiting ] || echo $$ > waiting; sleep 0.05; done
         if [ -e "$BANDMASTER_STOP" ]; then cat "$BANDMASTER_STOP" >> asked; exit 0; fi
         at=$((at + 1))
         mkdir $BANDMASTER_CHECKPOINTS/tmp && echo $at > $BANDMASTER_CHECKPOINTS/tmp/model

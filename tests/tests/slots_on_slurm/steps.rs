@@ -74,15 +74,14 @@ fn a_storm_of_signals(cluster: &Cluster) {
 import os, signal, time
 got = open('got', 'a', buffering=1)
 signal.signal(signal.SIGUSR1, lambda number, frame: got.write('usr1\n'))
-open('waiting', 'w').write(str(os.getpid()))
+open('waiting', 'w').write(f'{os.getpid()}\n')
 while not os.path.exists('leave'): time.sleep(0.02)
 ""#;
     let mut world = World::new(cluster, "storm", script);
     world.array.trial.stop_signal = Some("USR1".to_owned());
     let job = world.submit(&[]);
-    world.waiting();
+    let trial = world.waiting();
     let host = cluster.field(&job, "NodeList");
-    let trial = wait_for("the trial", || Some(world.read("waiting")).filter(|pid| !pid.is_empty()));
     let slot = world.slots()[0].pid().to_string();
     let storm = format!(
         "agent=$(ps -o ppid= -p {trial}); for round in 1 2 3 4 5 6 7 8 9 10; do for signal in USR2 HUP CONT TERM USR1 CONT INT; do \
@@ -100,10 +99,10 @@ while not os.path.exists('leave'): time.sleep(0.02)
 fn a_killed_slot(cluster: &Cluster) {
     let world = World::new(cluster, "killed", PATIENT);
     let job = world.submit(&["--no-requeue"]);
-    world.waiting();
-    let (host, trial) = (cluster.field(&job, "NodeList"), world.read("waiting"));
+    let trial = world.waiting();
+    let host = cluster.field(&job, "NodeList");
     assert!(cluster.attempt(&host, &["kill", "-9", &world.slots()[0].pid().to_string()]));
-    wait_for("the trial's end", || (!cluster.attempt(&host, &["kill", "-0", trial.trim()])).then_some(()));
+    wait_for("the trial's end", || (!cluster.attempt(&host, &["kill", "-0", &trial])).then_some(()));
     assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "0:9".to_owned()));
     assert!(world.slots()[0].ends().is_empty());
 }

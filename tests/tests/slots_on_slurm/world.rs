@@ -198,9 +198,9 @@ impl<'a> World<'a> {
         self.slot(number, "its end", Slot::is_closed)
     }
 
-    /// Waits until the trial is at resource 2 and its checkpoints are published.
-    pub(crate) fn waiting(&self) {
-        wait_for("the trial at 2", || self.work("waiting").exists().then_some(()));
+    /// Waits until the trial is at resource 2 and its checkpoints are published: its process on the node.
+    pub(crate) fn waiting(&self) -> String {
+        wait_for("the trial at 2", || self.read("waiting").strip_suffix('\n').map(str::to_owned))
     }
 }
 
