@@ -221,7 +221,7 @@ fn the_last_run_counts_and_not_the_row_that_comes_last() {
 #[test]
 fn tasks_that_were_cancelled_before_they_began_share_a_row() {
     let mut case = Case::new(4);
-    case.accounts(&[("_0", "COMPLETED", 5), ("_1", "RUNNING", 6), ("_[2-3%1]", "CANCELLED by 20001", 7)]);
+    case.accounts(&[("_0", "COMPLETED", 5), ("_1", "RUNNING", 6), ("_[0-3%2]", "CANCELLED by 20001", 7)]);
     let (seen, _) = case.look();
     assert_eq!((seen.over, seen.cancelled, seen.silent), (vec![0, 2, 3], vec![2, 3], vec![1]));
 }
