@@ -31,6 +31,8 @@ const BEGIN: i64 = 1_770_000_000;
 const JOB: &str = "100";
 const ARRAY: ArrayNo = ArrayNo(1);
 const LOST_AFTER: Seconds = Seconds(60.0);
+/// The index of the row that stands for all tasks without one of their own.
+const REST: u32 = u32::MAX;
 
 /// An array of which one look after the other is judged.
 #[derive(Debug, Clone)]
@@ -96,7 +98,8 @@ impl Case {
     fn queue(&mut self, tasks: &[(u32, &str)]) -> &mut Self {
         let line = |(index, state): &(u32, &str)| {
             let (state, reason) = state.split_once(' ').unwrap_or((state, "None"));
-            format!("\u{1e}{}\n", [JOB, &index.to_string(), "9", state, reason, "", "", &name()].join("\u{1f}"))
+            let index = if *index == REST { "N/A".to_owned() } else { index.to_string() };
+            format!("\u{1e}{}\n", [JOB, &index, "9", state, reason, "", "", &name()].join("\u{1f}"))
         };
         self.listing = tasks.iter().map(line).collect();
         self
@@ -224,6 +227,15 @@ fn tasks_that_were_cancelled_before_they_began_share_a_row() {
     case.accounts(&[("_0", "COMPLETED", 5), ("_1", "RUNNING", 6), ("_[0-3%2]", "CANCELLED by 20001", 7)]);
     let (seen, _) = case.look();
     assert_eq!((seen.over, seen.cancelled, seen.silent), (vec![0, 2, 3], vec![2, 3], vec![1]));
+}
+
+#[test]
+fn tasks_without_a_row_stand_where_the_row_of_the_array_says() {
+    let mut case = Case::new(3);
+    case.queue(&[(0, "RUNNING"), (REST, "CANCELLED")]);
+    let (seen, _) = case.look();
+    assert_eq!((seen.over, seen.cancelled, case.out()), (vec![1, 2], vec![1, 2], 1));
+    assert_eq!(case.look(), (Seen::default(), vec![]));
 }
 
 #[test]
@@ -412,7 +424,7 @@ prop_compose! {
     fn cases()(
         slots in prop::collection::vec((0..TASKS, 0..100_i64), 0..6),
         writes in any::<bool>(),
-        queues in [prop::collection::btree_map(0..TASKS, state(), 0..5), prop::collection::btree_map(0..TASKS, state(), 0..5)],
+        queues in [queue(), queue()],
         accounts in [accounts(), accounts()],
         by_another in any::<bool>(),
         later in 0.0..200.0,
@@ -431,6 +443,10 @@ prop_compose! {
         case.queue(&second).accounts(&accounts[1]).later(later);
         case
     }
+}
+
+fn queue() -> impl Strategy<Value = BTreeMap<u32, &'static str>> {
+    prop::collection::btree_map(prop::sample::select(&[0, 1, 2, 3, REST][..]), state(), 0..5)
 }
 
 fn accounts() -> impl Strategy<Value = Vec<(&'static str, &'static str, i64)>> {
