@@ -15,10 +15,7 @@ fn tasks_of_an_ordinary_user_run_on_every_node_each_with_a_gpu_of_its_own() {
     let cluster = TestCluster::shared().unwrap();
     let place = cluster.place().unwrap();
     place
-        .write(
-            "job.sh",
-            "#!/bin/bash\necho \"$(id -un) $(hostname) $CUDA_VISIBLE_DEVICES end\"\nwhile [ ! -e go ]; do sleep 0.1; done\n",
-        )
+        .write("job.sh", "#!/bin/bash\necho \"$(id -un) $(hostname) $CUDA_VISIBLE_DEVICES end\"\nwhile [ ! -e go ]; do sleep 0.1; done\n")
         .unwrap();
     let job = place.sbatch(&["--array=0-7", "--gres=gpu:1", "--output=%a", "job.sh"]).unwrap();
     // All at once, or one GPU could serve two of them.
@@ -76,7 +73,8 @@ fn two_clusters_side_by_side_run_a_job_each() {
 fn a_killed_command_leaves_no_process_on_its_host() {
     let cluster = TestCluster::shared().unwrap();
     let place = cluster.place().unwrap();
-    let mut one = place.spawn("n1", &["bash", "-c", "trap 'echo heard; exit 3' USR1; echo ready > ready; while :; do sleep 0.1; done"]).unwrap();
+    let mut one =
+        place.spawn("n1", &["bash", "-c", "trap 'echo heard; exit 3' USR1; echo ready > ready; while :; do sleep 0.1; done"]).unwrap();
     place.wait_for("ready", "ready").unwrap();
     one.signal(Signal::SIGUSR1).unwrap();
     let output = one.wait().unwrap();
@@ -125,7 +123,8 @@ fn down_leaves_nothing_of_an_up_that_was_killed() {
         traces.assert_gone(&state);
     }
     let after = Command::new("ip").args(["-o", "link"]).output().unwrap();
-    let names = |output: &[u8]| String::from_utf8_lossy(output).lines().filter_map(|line| Some(line.split(": ").nth(1)?.to_owned())).collect();
+    let names =
+        |output: &[u8]| String::from_utf8_lossy(output).lines().filter_map(|line| Some(line.split(": ").nth(1)?.to_owned())).collect();
     let (before, after): (Vec<String>, Vec<String>) = (names(&before.stdout), names(&after.stdout));
     assert_eq!(before, after);
 }
@@ -161,7 +160,8 @@ impl Traces {
         let path = state.to_str().unwrap();
         assert!(pids().all(|pid| !mounts(pid).contains(path)), "something of {path} is mounted");
         // No process is in them, and no mount holds them: they are no more.
-        let held: Vec<String> = mounts(std::process::id().cast_signed()).lines().filter(|line| line.contains(" - nsfs ")).map(str::to_owned).collect();
+        let held: Vec<String> =
+            mounts(std::process::id().cast_signed()).lines().filter(|line| line.contains(" - nsfs ")).map(str::to_owned).collect();
         let name = |namespace: &PathBuf| namespace.to_str().unwrap().to_owned();
         assert!(self.namespaces.iter().all(|namespace| held.iter().all(|line| !line.contains(&name(namespace)))), "{held:?}");
     }
