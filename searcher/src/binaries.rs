@@ -39,7 +39,8 @@ impl Binaries {
         Ok(Self::of(campaign, Programs { searcher, launcher }))
     }
 
-    fn of(campaign: &Campaign, installed: Programs) -> Self {
+    /// These programs.
+    pub fn of(campaign: &Campaign, installed: Programs) -> Self {
         Self(Arc::new(Inner { campaign: campaign.clone(), installed, kept: OnceLock::new() }))
     }
 

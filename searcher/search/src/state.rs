@@ -395,7 +395,8 @@ impl SweepState {
                     SlotState { array: *array, task: *task, host: host.clone(), pid: *pid, start_time: *start_time, running: None };
                 // A task that somebody put back into the queue after its array was over: it is watched until its end.
                 let array = self.arrays.entry(*array).or_insert_with(|| ArrayState::intended(slot.nonce(), 1, Vec::new(), None));
-                array.job.get_or_insert_with(|| job.clone());
+                // Only tasks of the array's owner open journals, whatever else was submitted for it.
+                array.job = Some(job.clone());
                 array.began = true;
                 self.barren = 0;
                 self.slots.insert(slot.clone(), started);

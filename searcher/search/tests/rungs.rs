@@ -1,5 +1,5 @@
 //! The laws of rung arrays, whatever Slurm does with their tasks: preempt, requeue, cancel, lose, refuse.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -69,8 +69,10 @@ impl<'a> Evidence<'a> {
         let wants_rows = |(number, array): &(&ArrayNo, &ArrayState)| {
             let (Some(job), slots) = (&array.job, slots_of(live, **number)) else { return false };
             let fates = self.fates(array, job, &slots);
+            // One that was silent for long enough too: an end that is known comes before an end that is concluded.
+            let is_missing = |task: u32| self.listing.task(job, task).is_none() && !array.over.contains(&task);
             let was_requeued = |(id, slot): &(&SlotId, &SlotState)| self.is_earlier_run(id, slot, &slots, &fates);
-            fates.values().any(|fate| *fate == Fate::Silent) || slots.iter().any(was_requeued)
+            fates.keys().copied().any(is_missing) || slots.iter().any(was_requeued)
         };
         let asked = live.state.arrays.iter().filter(wants_rows);
         asked.filter_map(|(_, array)| Some((array.job.clone()?, written_at(&array.nonce)))).collect()
@@ -206,3 +208,6 @@ fn accounted(row: &Row) -> String {
     }
     said
 }
+
+#[cfg(test)]
+mod tests;
