@@ -13,4 +13,4 @@ pub use names::{NameError, TrialName, sweep, trial};
 pub use params::ParamColumns;
 pub use query::{all, each, first};
 pub(crate) use query::{failed, value};
-pub use waits::meaning;
+pub use waits::{meaning, without_phase};

@@ -172,12 +172,14 @@ fn finish(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
 const BARREN: u32 = 3;
 
 /// Where slots do not even start, more of them would not either: somebody must look.
-fn barren(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
+fn barren(state: &SweepState, site: &Site) -> Vec<SearcherRecord> {
     if state.barren < BARREN || state.phase != Phase::Running {
         return Vec::new();
     }
     let (sweep, last) = (state.sweep.clone(), state.last_array);
-    let why = format!("paused: no slot of the last {BARREN} arrays opened its journal; see sweeps/{sweep}/arrays/{last}.log");
+    // Where each task is a job's, each has a log of its own.
+    let task = if matches!(site.layout, Layout::Rungs { .. }) { "_0" } else { "" };
+    let why = format!("paused: no slot of the last {BARREN} arrays opened its journal; see sweeps/{sweep}/arrays/{last}{task}.log");
     vec![SearcherRecord::PhaseChanged { sweep, phase: Phase::Paused, why }]
 }
 

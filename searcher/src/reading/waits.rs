@@ -42,6 +42,11 @@ pub fn meaning(described: &str, job: &str) -> Option<String> {
     Some(format!("{reason}: {means}{release}"))
 }
 
+/// Why a sweep is in its phase, without the phase itself, which stands before it.
+pub fn without_phase(why: &str) -> &str {
+    ["paused: ", "cancelled: "].iter().find_map(|phase| why.strip_prefix(phase)).unwrap_or(why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

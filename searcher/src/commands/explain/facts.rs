@@ -40,7 +40,6 @@ pub(super) struct Sweep {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Segment {
     pub(super) rung: u32,
-    pub(super) from: u64,
     pub(super) target: u64,
     pub(super) state: String,
     pub(super) value: String,
@@ -67,6 +66,8 @@ pub(super) struct Attempt {
     pub(super) checkpointed: Option<u64>,
     pub(super) host: String,
     pub(super) slot: String,
+    /// Where what that slot printed lies, below the campaign's directory.
+    pub(super) slot_log: String,
     pub(super) started_at: String,
     pub(super) seconds: Option<f64>,
     /// The last resource that it reported at.
@@ -138,7 +139,7 @@ pub(super) fn sweep(db: &Connection, sweep: &SweepId) -> Result<Sweep, Failure> 
 }
 
 fn segments(db: &Connection, key: (&str, u32)) -> Result<Vec<Segment>, Failure> {
-    let sql = "SELECT segments.rung, coalesce(from_resource, 0), coalesce(target_resource, 0), state, coalesce(non_finite, value), place,
+    let sql = "SELECT segments.rung, coalesce(target_resource, 0), state, coalesce(non_finite, value), place,
             coalesce(why, ''), planned, finished + failed, rung_table.promoted,
             (SELECT planned FROM rungs AS above
                 WHERE above.sweep = ?1 AND above.bracket = rung_table.bracket AND above.rung = rung_table.rung + 1)
@@ -147,16 +148,15 @@ fn segments(db: &Connection, key: (&str, u32)) -> Result<Vec<Segment>, Failure> 
     many(db, sql, key, |row| {
         Ok(Segment {
             rung: row.get(0)?,
-            from: resource(row.get_ref(1)?).unwrap_or(0),
-            target: resource(row.get_ref(2)?).unwrap_or(0),
-            state: row.get(3)?,
-            value: value(row.get_ref(4)?, Kind::Number).readable(),
-            place: row.get(5)?,
-            why: row.get(6)?,
-            members: row.get::<_, Option<u32>>(7)?.unwrap_or(0),
-            settled: row.get(8)?,
-            kept: row.get(9)?,
-            keeps: row.get(10)?,
+            target: resource(row.get_ref(1)?).unwrap_or(0),
+            state: row.get(2)?,
+            value: value(row.get_ref(3)?, Kind::Number).readable(),
+            place: row.get(4)?,
+            why: row.get(5)?,
+            members: row.get::<_, Option<u32>>(6)?.unwrap_or(0),
+            settled: row.get(7)?,
+            kept: row.get(8)?,
+            keeps: row.get(9)?,
         })
     })
 }
@@ -166,7 +166,8 @@ fn attempts(db: &Connection, key: (&str, u32)) -> Result<Vec<Attempt>, Failure> 
             coalesce(detail, ''), target_resource, resumed_from_resource, checkpointed_resource, coalesce(attempts.host, ''),
             coalesce(attempts.slot, ''), coalesce(attempts.started_at, ''), seconds,
             (SELECT max(resource) FROM metrics WHERE sweep = ?1 AND trial = ?2 AND metrics.attempt = attempts.attempt),
-            CASE WHEN slots.ended = 'gone' THEN coalesce(why, '') ELSE '' END
+            CASE WHEN slots.ended = 'gone' THEN coalesce(why, '') ELSE '' END,
+            coalesce('sweeps/' || sweep || '/arrays/' || slots.\"array\" || '_' || slots.task || '.log', '')
         FROM attempts LEFT JOIN slots USING (sweep, slot)
         WHERE sweep = ?1 AND trial = ?2 ORDER BY attempt, attempts.rung, grant_number";
     let mut attempts = many(db, sql, key, |row| {
@@ -187,6 +188,7 @@ fn attempts(db: &Connection, key: (&str, u32)) -> Result<Vec<Attempt>, Failure> 
             seconds: row.get(13)?,
             reported: resource(row.get_ref(14)?),
             slot_why: row.get(15)?,
+            slot_log: row.get(16)?,
             decisions: Vec::new(),
             notes: Vec::new(),
         })

@@ -7,6 +7,7 @@ use super::facts::{self, many};
 use super::{cause, trial};
 use crate::failure::{Failure, FailureKind};
 use crate::output::Record;
+use crate::reading::without_phase;
 
 /// So many trials that a rung waits for are named.
 const NAMED: usize = 12;
@@ -16,7 +17,7 @@ pub(super) fn explain(db: &Connection, sweep: &SweepId) -> Result<Record, Failur
     let facts = facts::sweep(db, sweep)?;
     let (mut record, why) = (Record::default(), &facts.phase_why);
     record.set("name", sweep.as_str()).set("phase", &*facts.phase);
-    record.set("now", format!("it is {} since {}: {why}", facts.phase, facts.phase_since));
+    record.set("now", format!("it is {} since {}: {}", facts.phase, facts.phase_since, without_phase(why)));
     record.set("next", next(db, &facts)?);
     let arrays = if facts.cluster == "slurm" { facts::arrays(db, sweep)? } else { Vec::new() };
     record.set_list("arrays", arrays.iter().map(array).collect());
@@ -33,8 +34,11 @@ fn next(db: &Connection, sweep: &facts::Sweep) -> Result<String, Failure> {
     Ok(match sweep.phase.as_str() {
         "finished" => format!("nothing: it is over; `bandmaster best {}` shows what it found", sweep.name),
         "cancelled" => "nothing: it was given up".to_owned(),
-        "paused" => trial::paused(&sweep.name, &sweep.phase_why),
-        _ => format!("{settled} of {planned} segments are settled and {running} run; it ends when {undecided} more rungs are decided"),
+        "paused" => format!("nothing until `bandmaster resume {}`", sweep.name),
+        _ => {
+            let rungs = if undecided == 1 { "1 more rung is".to_owned() } else { format!("{undecided} more rungs are") };
+            format!("{settled} of {planned} segments are settled and {running} run; it ends when {rungs} decided")
+        }
     })
 }
 

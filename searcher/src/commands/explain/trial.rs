@@ -6,7 +6,7 @@ use bandmaster_search::Budget;
 use super::cause;
 use super::facts::{Array, Attempt, Facts, Segment};
 use crate::output::{Cell, Record, readable_seconds, readable_time};
-use crate::reading::meaning;
+use crate::reading::{meaning, without_phase};
 
 /// The trial with all that is to be said about it.
 pub(super) fn explain(facts: &Facts) -> Record {
@@ -54,7 +54,9 @@ fn attempt(facts: &Facts, attempt: &Attempt, spent: Option<(&'static str, String
     let (word, sentence) = spent.unzip();
     record.set("cost", word).set("costs", sentence);
     let log = attempt.cause.filter(|cause| cause::has_words(*cause)).map(|_| format!("bandmaster logs {}", attempt.name));
-    record.set("log", log.filter(|_| !attempt.slot.is_empty()));
+    // Of what is lost, the slot's own log may tell more.
+    let lost = attempt.cause == Some(Cause::Lost) && !attempt.slot_log.is_empty();
+    record.set("log", if lost { Some(attempt.slot_log.clone()) } else { log.filter(|_| !attempt.slot.is_empty()) });
     record
 }
 
@@ -175,7 +177,7 @@ fn next(facts: &Facts) -> String {
 
 /// What a pause means, with the sentence that tells why it is one.
 pub(super) fn paused(sweep: &str, why: &str) -> String {
-    let why = why.strip_prefix("paused: ").unwrap_or(why);
+    let why = without_phase(why);
     let help = if why.contains("bandmaster resume") { String::new() } else { format!("; `bandmaster resume {sweep}` goes on") };
     format!("nothing while the sweep is paused: {why}{help}")
 }
@@ -209,12 +211,12 @@ fn slot(facts: &Facts) -> String {
 pub(super) fn array(array: &Array) -> String {
     let Array { number, job, tasks, .. } = array;
     let theirs = match array.task {
-        Some(task) => format!("task {job}_{task} of array {number} is there for it"),
+        Some(task) => format!("task {job}_{task} is there for it, of the {tasks} of array {number}"),
         None => format!("array {number} is job {job}, with {tasks} task{}", if *tasks == 1 { "" } else { "s" }),
     };
     match array.state.as_str() {
         "refused" => {
-            format!("Slurm refused array {number} for now, and it is tried again when a job ends, or after a while: {}", array.why)
+            format!("Slurm refused array {number} for now, and a tick tries again when a job ends, or after a while: {}", array.why)
         }
         "abandoned" => format!("array {number} will not run: {}", array.why),
         _ if job.is_empty() => format!("array {number} is about to be submitted"),
@@ -223,7 +225,7 @@ pub(super) fn array(array: &Array) -> String {
             let states: Vec<String> = array.states.iter().map(|(state, tasks)| format!("{tasks} {state}")).collect();
             let means: Vec<String> =
                 array.states.keys().filter_map(|state| meaning(state, job)).map(|means| format!(". {means}")).collect();
-            format!("{theirs}; of its {tasks} Slurm said at {}: {}{}", array.seen_at, states.join(", "), means.concat())
+            format!("{theirs}; Slurm said at {}: {}{}", array.seen_at, states.join(", "), means.concat())
         }
     }
 }
