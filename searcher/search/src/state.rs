@@ -363,7 +363,8 @@ impl SweepState {
                 self.arrays.remove(array);
             }
             SearcherRecord::ArrayEnded { array, .. } => {
-                if self.arrays.remove(array).is_some_and(|array| !array.began) {
+                // One that was taken back did not get to begin.
+                if self.arrays.remove(array).is_some_and(|array| !array.began && !array.stopped) {
                     self.barren += 1;
                 }
             }

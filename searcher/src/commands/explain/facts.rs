@@ -167,7 +167,8 @@ fn attempts(db: &Connection, key: (&str, u32)) -> Result<Vec<Attempt>, Failure> 
             coalesce(attempts.slot, ''), coalesce(attempts.started_at, ''), seconds,
             (SELECT max(resource) FROM metrics WHERE sweep = ?1 AND trial = ?2 AND metrics.attempt = attempts.attempt),
             CASE WHEN slots.ended = 'gone' THEN coalesce(why, '') ELSE '' END,
-            coalesce('sweeps/' || sweep || '/arrays/' || slots.\"array\" || '_' || slots.task || '.log', '')
+            coalesce('sweeps/' || sweep || '/arrays/' || slots.\"array\" ||
+                CASE (SELECT cluster FROM sweeps WHERE sweep = ?1) WHEN 'slurm' THEN '_' || slots.task ELSE '' END || '.log', '')
         FROM attempts LEFT JOIN slots USING (sweep, slot)
         WHERE sweep = ?1 AND trial = ?2 ORDER BY attempt, attempts.rung, grant_number";
     let mut attempts = many(db, sql, key, |row| {
