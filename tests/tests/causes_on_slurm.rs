@@ -2,124 +2,9 @@
 //! is free of charge costs nothing, what is the trial's own fault costs its retries, and `explain` says all of it.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-mod on_slurm {
-    //! As much of a cluster as this test needs: `tests/cluster`, called.
+use std::process::Output;
 
-    use std::os::unix::fs::chown;
-    use std::path::{Path, PathBuf};
-    use std::process::{Child, Command, Stdio};
-
-    use bandmaster_tests::{World, said};
-
-    /// ada, of whom only the cluster knows.
-    const ADA: u32 = 20001;
-
-    /// A cluster and a directory of ada's on it. What is not shared with other tests goes with this value.
-    pub(crate) struct Cluster {
-        name: String,
-        is_own: bool,
-        directory: tempfile::TempDir,
-    }
-
-    impl Cluster {
-        /// The one that `BANDMASTER_TEST_CLUSTER` names, else one of this test's own.
-        pub(crate) fn new() -> Self {
-            let shared = std::env::var("BANDMASTER_TEST_CLUSTER").ok().filter(|name| !name.is_empty());
-            let (name, is_own) = (shared.clone().unwrap_or_else(|| format!("causes{}", std::process::id())), shared.is_none());
-            if is_own {
-                run(script(&["up", &name, "--node-timeout", "10"]));
-            }
-            let root = std::env::var_os("BANDMASTER_CLUSTER_ROOT").map_or_else(|| "/var/tmp/bandmaster-clusters".into(), PathBuf::from);
-            let directory = tempfile::tempdir_in(root.join(&name).join("shared/ada")).unwrap();
-            let cluster = Self { name, is_own, directory };
-            let world = World::new().unwrap();
-            for program in ["bandmaster", "bandmaster-launch"] {
-                std::fs::copy(world.program(program), cluster.path().join(program)).unwrap();
-            }
-            std::fs::create_dir(cluster.path().join("campaign")).unwrap();
-            for path in ["", "campaign", "bandmaster", "bandmaster-launch"] {
-                chown(cluster.path().join(path), Some(ADA), Some(ADA)).unwrap();
-            }
-            run(cluster.command("login", &["chmod", "700", "campaign"]));
-            cluster
-        }
-
-        pub(crate) fn path(&self) -> &Path {
-            self.directory.path()
-        }
-
-        pub(crate) fn write(&self, name: &str, text: &str) {
-            let path = self.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            chown(path, Some(ADA), Some(ADA)).unwrap();
-        }
-
-        /// What is in a file, once it is whole: its last character is a line's end.
-        pub(crate) fn read(&self, name: &str) -> Option<String> {
-            let text = std::fs::read_to_string(self.path().join(name)).ok()?;
-            Some(text.strip_suffix('\n')?.to_owned())
-        }
-
-        fn command(&self, host: &str, argv: &[&str]) -> Command {
-            let mut command = script(&["on", &self.name, host, "--cd"]);
-            command.arg(self.path()).arg("--").args(argv);
-            command
-        }
-
-        /// What a command on a host prints, as ada. It must succeed.
-        pub(crate) fn on(&self, host: &str, argv: &[&str]) -> String {
-            run(self.command(host, argv))
-        }
-
-        /// What `bandmaster` prints on the login host.
-        pub(crate) fn bandmaster(&self, arguments: &[&str]) -> String {
-            self.on("login", &[&["./bandmaster"], arguments].concat())
-        }
-
-        /// Starts `bandmaster run sweep.toml`.
-        pub(crate) fn sweep(&self) -> Child {
-            let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path().join("run.log")).unwrap();
-            self.command("login", &["./bandmaster", "run", "sweep.toml"]).stderr(log).spawn().unwrap()
-        }
-
-        pub(crate) fn fault(&self, verb: &str, words: &[&str]) {
-            let mut command = script(&[verb, &self.name]);
-            command.args(words);
-            run(command);
-        }
-    }
-
-    impl Drop for Cluster {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                eprintln!("{}", std::fs::read_to_string(self.path().join("run.log")).unwrap_or_default());
-                for sql in [
-                    "SELECT name, cause, detail, started_at, ended_at, slot FROM attempts ORDER BY trial, attempt",
-                    "SELECT decided_at, sentence FROM decisions WHERE kind NOT IN ('lease_taken', 'trial_created') ORDER BY epoch, seq",
-                ] {
-                    let _ = self.command("login", &["./bandmaster", "ledger", "sql", "--format", "csv", sql]).status();
-                }
-            }
-            let ended = if self.is_own { script(&["down", &self.name]) } else { self.command("login", &["scancel", "--user=ada"]) };
-            let _ = { ended }.status();
-        }
-    }
-
-    fn script(arguments: &[&str]) -> Command {
-        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/cluster"));
-        command.args(arguments).stdin(Stdio::null());
-        command
-    }
-
-    fn run(mut command: Command) -> String {
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{command:?}: {}", said(&output));
-        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-    }
-}
-
-use bandmaster_tests::wait_for;
-use on_slurm::Cluster;
+use bandmaster_tests::{Place, TestCluster, said, wait_for};
 use serde_json::Value;
 
 /// Trains to 6, checkpoints and reports at each step, and goes on from where it was. What is bad about it, its first
@@ -142,7 +27,7 @@ case $case in
   preempted | node_failure | lost | time_limit)
     if [ "$at" = 0 ]; then step; hostname > "at.$case"; stay; cat "$BANDMASTER_STOP" > "stop.$case"; exit 0; fi ;;
   cancelled)
-    step
+    [ "$at" -ge 5 ] || step
     echo "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" > "at.$case"
     while [ ! -e was.cancelled ]; do if [ -e "$BANDMASTER_STOP" ]; then exit 0; fi; sleep 0.05; done ;;
 esac
@@ -176,10 +61,34 @@ stop_grace = "2s"
     )
 }
 
+/// What a command on a host prints, as ada. It must succeed.
+fn on(place: &Place<'_>, host: &str, argv: &[&str]) -> String {
+    let output = place.on(host, argv).unwrap();
+    assert!(output.status.success(), "{argv:?}: {}", said(&output));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+/// What `bandmaster` prints on the login host.
+fn bandmaster(place: &Place<'_>, arguments: &[&str]) -> String {
+    on(place, "login", &[&["./bin/bandmaster"], arguments].concat())
+}
+
+/// Everything that the ledger knows of how this came about, for the message of a failed test.
+fn course(place: &Place<'_>) -> String {
+    let attempts = "SELECT name, cause, detail, started_at, ended_at, slot FROM attempts ORDER BY trial, attempt";
+    let decisions = "SELECT decided_at, sentence FROM decisions WHERE kind NOT IN ('lease_taken', 'trial_created') ORDER BY epoch, seq";
+    [attempts, decisions].map(|sql| bandmaster(place, &["ledger", "sql", "--format", "csv", sql])).concat()
+}
+
+/// `bandmaster run` to its end, which must be with this exit code.
+fn ended(place: &Place<'_>, output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}\n{}", said(output), course(place));
+}
+
 /// What `explain` says of a trial.
-fn explained(cluster: &Cluster, case: &str) -> Value {
+fn explained(place: &Place<'_>, case: &str) -> Value {
     let trial = CASES.iter().position(|known| *known == case).unwrap();
-    let text = cluster.bandmaster(&["explain", &format!("causes-1/{trial}"), "--format", "json"]);
+    let text = bandmaster(place, &["explain", &format!("causes-1/{trial}"), "--format", "json"]);
     serde_json::from_str::<Value>(&text).unwrap()["trial"].take()
 }
 
@@ -190,52 +99,72 @@ fn ends(told: &Value) -> Vec<(String, String)> {
     attempts.map(|attempt| (word(&attempt["cause"]), word(&attempt["cost"]))).filter(|(cause, _)| cause != "stopped").collect()
 }
 
-/// All that is said of it, in one text.
-fn all(told: &Value) -> String {
-    told.to_string()
-}
-
 #[test]
 fn every_cause_is_told_from_the_others_and_costs_what_it_must() {
-    let cluster = Cluster::new();
-    cluster.write("trial.sh", TRIAL);
-    cluster.write("sweep.toml", &sweep());
-    cluster.write("campaign/campaign.toml", "poll = \"1s\"\n");
-    let mut first = cluster.sweep();
-    let at = |case: &str| wait_for(&format!("trial {case}"), || cluster.read(&format!("at.{case}"))).unwrap();
-
-    let host = at("preempted");
-    cluster.on("login", &["sbatch", "-p", "urgent", "--exclusive", "-w", &host, "-o", "/dev/null", "--wrap", "true"]);
-    let failed = at("node_failure");
-    // As when its power fails: nothing of it says that it ends.
-    cluster.fault("cut", &[&failed]);
-    cluster.fault("kill", &[&failed, "--all"]);
-    let host = at("lost");
-    let slot = cluster.on(&host, &["pgrep", "-f", "^[^ ]*bandmaster-launch slot"]);
-    cluster.on(&host, &["kill", "-KILL", &slot]);
-    // What a pause ends did not come to its time limit.
-    wait_for("the time limit", || cluster.read("stop.time_limit")).unwrap();
-    let task = at("cancelled");
-    cluster.on("login", &["scancel", &task]);
-
-    assert_eq!(first.wait().unwrap().code(), Some(5), "it is paused, and not finished");
-    let paused = cluster.bandmaster(&["explain", "causes-1"]);
-    assert!(paused.contains("1 task was cancelled outside of Bandmaster") && paused.contains("bandmaster resume causes-1"), "{paused}");
-    let queued = cluster.on("login", &["squeue", "-h", "-t", "PENDING,RUNNING", "-o", "%j"]);
-    assert!(!queued.lines().any(|name| name.starts_with("causes-1.") && !name.ends_with(".tick")), "nothing is submitted again: {queued}");
-    cluster.fault("start", &[&failed]);
-    cluster.write("was.cancelled", "");
-    cluster.bandmaster(&["resume", "causes-1"]);
-    assert_eq!(cluster.sweep().wait().unwrap().code(), Some(9), "it is finished, with failed trials");
-
-    // What is not the trial's fault is free, as it advanced, and it goes on to its end.
-    for case in ["preempted", "node_failure", "lost", "time_limit"] {
-        let told = explained(&cluster, case);
-        assert_eq!(ends(&told), [(case, "nothing"), ("completed", "-")].map(|(a, b)| (a.to_owned(), b.to_owned())), "{told}");
-        assert_eq!((&told["state"], &told["retries_left"]), (&"finished".into(), &1.into()), "{told}");
-        assert!(all(&told).contains("from 1 (resource) to 6"), "it went on from its checkpoint: {told}");
+    let is_shared = std::env::var("BANDMASTER_TEST_CLUSTER").is_ok_and(|name| !name.is_empty());
+    let cluster = if is_shared { TestCluster::shared() } else { TestCluster::up(&["--node-timeout", "10"]) }.unwrap();
+    let place = cluster.place().unwrap();
+    on(&place, "login", &["mkdir", "-m", "700", "bin", "campaign"]);
+    for program in ["bandmaster", "bandmaster-launch"] {
+        on(&place, "login", &["cp", cluster.program(program).unwrap().to_str().unwrap(), "bin"]);
     }
-    let told = explained(&cluster, "cancelled");
+    place.write("trial.sh", TRIAL).unwrap();
+    place.write("sweep.toml", &sweep()).unwrap();
+    place.write("campaign/campaign.toml", "poll = \"1s\"\n").unwrap();
+    let run = || place.spawn("login", &["./bin/bandmaster", "run", "sweep.toml"]).unwrap();
+    let at = |case: &str| place.wait_for(&format!("at.{case}"), "\n").unwrap().trim_end().to_owned();
+
+    let mut first = run();
+    let host = at("preempted");
+    on(&place, "login", &["sbatch", "-p", "urgent", "--exclusive", "-w", &host, "-o", "/dev/null", "--wrap", "true"]);
+    // As when its power fails: nothing of it says that it ends.
+    let failed = at("node_failure");
+    cluster.fault(&["cut", &failed]).unwrap();
+    cluster.fault(&["kill", &failed, "--all"]).unwrap();
+    let host = at("lost");
+    let slot = on(&place, &host, &["pgrep", "-f", "^[^ ]*bandmaster-launch slot"]);
+    on(&place, &host, &["kill", "-KILL", &slot]);
+    // What a pause ends comes to no time limit, and what is on a failed node cannot be asked to stop.
+    place.wait_for("stop.time_limit", "time_limit").unwrap();
+    let node_failed = || bandmaster(&place, &["explain", "causes-1/1"]).contains("node_failure");
+    wait_for("Slurm to see the failed node", || node_failed().then_some(())).unwrap();
+    // It may come to its time limit at this very moment: then its next attempt is cancelled.
+    let mut cancelled = String::new();
+    let paused = wait_for("the pause", || {
+        let task = at("cancelled");
+        if task != cancelled {
+            place.on("login", &["scancel", &task]).unwrap();
+            cancelled = task;
+        }
+        first.ended().unwrap()
+    });
+    paused.unwrap();
+    ended(&place, &first.wait().unwrap(), 5);
+    let paused = bandmaster(&place, &["explain", "causes-1"]);
+    assert!(paused.contains("cancelled outside of Bandmaster") && paused.contains("bandmaster resume causes-1"), "{paused}");
+    let queued = on(&place, "login", &["squeue", "-h", "-t", "PENDING,RUNNING", "-o", "%j"]);
+    let is_array = |name: &str| name.starts_with("causes-1.") && !name.ends_with(".tick");
+    assert!(!queued.lines().any(is_array), "nothing is submitted again: {queued}");
+    cluster.fault(&["start", &failed]).unwrap();
+    cluster.fault(&["join", &failed]).unwrap();
+    place.write("was.cancelled", "").unwrap();
+    bandmaster(&place, &["resume", "causes-1"]);
+    ended(&place, &run().wait().unwrap(), 9);
+
+    let is = |case: &str, expected: &[(&str, &str)], state: &str, left: u32| {
+        let told = explained(&place, case);
+        let expected: Vec<_> = expected.iter().map(|(cause, cost)| ((*cause).to_owned(), (*cost).to_owned())).collect();
+        assert_eq!(ends(&told), expected, "{told}\n{}", course(&place));
+        assert_eq!((&told["state"], &told["retries_left"]), (&state.into(), &left.into()), "{told}");
+        told.to_string()
+    };
+    // What is not the trial's fault is free, as it advanced, and it goes on to its end.
+    for (case, said) in [("preempted", "PreemptTime="), ("node_failure", "NODE_FAIL"), ("lost", "FAILED"), ("time_limit", "it had 12 s")] {
+        let told = is(case, &[(case, "nothing"), ("completed", "-")], "finished", 1);
+        assert!(told.contains("from 1 (resource) to 6") && told.contains(said), "it went on from its checkpoint: {told}");
+    }
+    // Its own steps may have taken it beyond its time limit before, which is free as well.
+    let told = explained(&place, "cancelled");
     assert!(ends(&told).contains(&("cancelled".to_owned(), "nothing".to_owned())), "{told}");
     assert_eq!(told["state"], "finished");
     // What is its fault costs its one retry, and then it has failed.
@@ -244,17 +173,14 @@ fn every_cause_is_told_from_the_others_and_costs_what_it_must() {
         ("wrong_exit", "wrong_exit", "it exited with 3"),
         ("out_of_memory", "out_of_memory", "memory"),
     ] {
-        let told = explained(&cluster, case);
-        assert_eq!(ends(&told), [(cause.to_owned(), "retry".to_owned()), (cause.to_owned(), "retry".to_owned())], "{told}");
-        assert_eq!((&told["state"], &told["retries_left"]), (&"failed".into(), &0.into()), "{told}");
-        assert!(all(&told).contains(said), "{told}");
+        let told = is(case, &[(cause, "retry"), (cause, "retry")], "failed", 0);
+        assert!(told.contains(said), "{told}");
     }
-    assert_eq!(ends(&explained(&cluster, "good")), [("completed".to_owned(), "-".to_owned())]);
+    is("good", &[("completed", "-")], "finished", 1);
 
-    // `show` and the ledger say the same, and who said so.
-    for (trial, words) in [(0, "PreemptTime="), (1, "NODE_FAIL"), (2, "FAILED"), (3, "it had 12 s")] {
-        let shown = cluster.bandmaster(&["show", &format!("causes-1/{trial}")]);
-        assert!(shown.contains(words), "{words}: {shown}");
+    for (trial, cause) in CASES.iter().enumerate().take(4) {
+        let shown = bandmaster(&place, &["show", &format!("causes-1/{trial}")]);
+        assert!(shown.contains(cause), "{cause}: {shown}");
     }
-    cluster.bandmaster(&["ledger", "check"]);
+    bandmaster(&place, &["ledger", "check"]);
 }
