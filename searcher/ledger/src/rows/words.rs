@@ -126,9 +126,7 @@ fn array_seen(array: ArrayNo, seen: &Seen, observer: &str) -> Words {
         }
     }
     sentence.push_str(&format!(" (seen from {observer})"));
-    let mut details = json!(seen);
-    details["array"] = json!(array);
-    Words { details: Some(details.to_string()), ..Words::new("array_seen", sentence) }
+    Words { details: Some(json!({"array": array, "seen": seen}).to_string()), ..Words::new("array_seen", sentence) }
 }
 
 fn rung_decided(sweep: &SweepId, bracket: u32, rung: RungNo, keep: u32, ranking: &[Ranked], promoted: &[TrialId]) -> Words {
