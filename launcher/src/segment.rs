@@ -200,7 +200,11 @@ impl Machine {
             return None;
         }
         match self.phase {
-            Phase::Running { .. } => Some(self.stop(now, Notice { reason: StopReason::TimeLimit, left: None, evidence: String::new() })),
+            Phase::Running { .. } => {
+                let evidence =
+                    self.rules.time.map_or_else(String::new, |time| format!("it had {} s", (time.as_secs_f64() * 10.0).round() / 10.0));
+                Some(self.stop(now, Notice { reason: StopReason::TimeLimit, left: None, evidence }))
+            }
             Phase::Asked { .. } => {
                 self.guessed = true;
                 let evidence = "why is not known".to_owned();
@@ -240,7 +244,8 @@ impl Machine {
     /// The cause of an end that nobody asked for and that leaves no valid result.
     fn by_itself(&self, exit: &Exit) -> (Cause, String) {
         if let Some(sign) = &exit.out_of_memory {
-            return (Cause::OutOfMemory, format!("it was killed for its memory: {sign}"));
+            let end = exit.code.filter(|code| *code != 137).map_or_else(String::new, |code| format!(", and it exited with {code}"));
+            return (Cause::OutOfMemory, format!("it or a child of it was killed for its memory: {sign}{end}"));
         }
         match (exit.code, exit.signal) {
             (Some(0), _) => (Cause::NoResult, self.no_result()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{ask, best, completions, ledger, logs, man, metrics, rungs, show, status, submit, tick, trials, wait};
+use crate::commands::{ask, best, completions, explain, ledger, logs, man, metrics, rungs, show, status, submit, tick, trials, wait};
 
 /// Hyperparameter sweeps for people who have a Slurm account, or a machine, and nothing else.
 ///
@@ -82,6 +82,8 @@ pub enum Verb {
     Best(best::Args),
     /// All that is known of a trial
     Show(show::Args),
+    /// Why a trial, a rung or a sweep is where it is, and what happens next
+    Explain(explain::Args),
     /// What trials reported
     Metrics(metrics::Args),
     /// What a trial printed

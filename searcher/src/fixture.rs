@@ -3,7 +3,10 @@
 //! Only what trials do is made up, and the clock: so every number, time and name is the same each time.
 
 use bandmaster_journal::{Campaign, Cursor, make_dir};
-use bandmaster_record::{ClusterKind, Epoch, JournalId, RECORD_VERSION, Submission, SweepId, Timestamp};
+use bandmaster_record::{
+    AttemptNo, AttemptRef, ClusterKind, Epoch, Grant, JournalId, RECORD_VERSION, RungNo, SearcherRecord, Submission, SweepId, Timestamp,
+    TrialId,
+};
 
 use crate::campaignfile::Defaults;
 use crate::sweepfile::SweepFile;
@@ -73,6 +76,26 @@ impl Fixture {
     /// Submits a sweep that no tick has taken in.
     pub(crate) fn submit(&self, sweep: &str) {
         submit(&self.campaign, sweep);
+    }
+
+    /// The same as a sweep that was submitted to Slurm.
+    pub(crate) fn on_slurm(self) -> Self {
+        let journal = self.campaign.journal(&JournalId::Searcher(Epoch(1)));
+        let mut changed = Vec::new();
+        for frame in bandmaster_journal::read_from::<SearcherRecord>(&journal, Cursor::default(), None).unwrap().frames {
+            let mut record = frame.record;
+            if let SearcherRecord::SweepSubmitted { submission, .. } = &mut record {
+                submission.cluster = ClusterKind::Slurm;
+            }
+            bandmaster_record::encode_frame(&bandmaster_record::Envelope { record, ..frame }, &mut changed).unwrap();
+        }
+        std::fs::write(journal, changed).unwrap();
+        self
+    }
+
+    /// The first attempt of a trial.
+    pub(crate) fn first(trial: u32) -> AttemptRef {
+        AttemptRef { trial: TrialId(trial), rung: RungNo(0), grant: Grant(1), attempt: AttemptNo(1) }
     }
 
     /// Adds a record to a journal, as its writer would.

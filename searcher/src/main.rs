@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use bandmaster::cli::{Cli, TextOrJson, Verb};
 use bandmaster::commands::{
-    ask, best, check, completions, ledger, logs, man, metrics, new, plan, run, rungs, serve, show, status, submit, tick, trials, wait,
+    ask, best, check, completions, explain, ledger, logs, man, metrics, new, plan, run, rungs, serve, show, status, submit, tick, trials,
+    wait,
 };
 use bandmaster::failure::{Exit, Failure};
 use bandmaster::look::Look;
@@ -61,6 +62,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
         Verb::Rungs(args) => rungs::run(args, &to_read()?, out),
         Verb::Best(args) => best::run(args, &to_read()?, out),
         Verb::Show(args) => show::run(args, &to_read()?, out),
+        Verb::Explain(args) => explain::run(args, &to_read()?, out),
         Verb::Metrics(args) => metrics::run(args, &to_read()?, out),
         Verb::Logs(args) => logs::run(args, &to_read()?, out),
         Verb::Ledger(args) => ledger::run(args, &if args.writes() { there()? } else { to_read()? }, out),

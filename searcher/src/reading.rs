@@ -5,6 +5,7 @@ mod ledger;
 mod names;
 mod params;
 mod query;
+mod waits;
 
 pub use again::{Again, Training, quoted};
 pub use ledger::{existing, open};
@@ -12,3 +13,4 @@ pub use names::{NameError, TrialName, sweep, trial};
 pub use params::ParamColumns;
 pub use query::{all, each, first};
 pub(crate) use query::{failed, value};
+pub use waits::{meaning, without_phase};

@@ -2,20 +2,35 @@
 //! own counts tell the difference.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A count of such kills that the kernel keeps.
 #[derive(Debug)]
 pub(super) struct Kills {
     counter: Option<PathBuf>,
+    /// Whether it counts this control group alone, and not the whole machine.
+    own: bool,
 }
+
+/// Where the whole machine's count stands.
+const MACHINE: &str = "/proc/vmstat";
 
 impl Kills {
     /// Finds the count that is nearest to this process: its control group's, else the machine's.
     pub(super) fn locate() -> Self {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let counter = candidates(&groups).into_iter().find(|path| read(path).is_some());
-        Self { counter }
+        Self::of(counter)
+    }
+
+    fn of(counter: Option<PathBuf>) -> Self {
+        let own = counter.as_deref().is_some_and(|path| path != Path::new(MACHINE));
+        Self { counter, own }
+    }
+
+    /// Whether a kill that it counts is one of this process's descendants: on a whole machine it may be anybody's.
+    pub(super) fn are_ours(&self) -> bool {
+        self.own
     }
 
     /// How many processes were killed until now.
@@ -46,7 +61,7 @@ fn candidates(groups: &str) -> Vec<PathBuf> {
             }
         }
     }
-    found.push("/proc/vmstat".into());
+    found.push(MACHINE.into());
     found
 }
 
@@ -78,5 +93,11 @@ mod tests {
         assert_eq!(parse("nr_free_pages 1\noom_kill 0\n"), Some(0));
         assert_eq!(parse("oom_kill_disable 0\nunder_oom 0\n"), None);
         assert!(Kills::locate().count().is_some(), "this kernel keeps one");
+    }
+
+    #[test]
+    fn what_a_whole_machine_counts_may_be_anybodys() {
+        assert!(!Kills::of(Some(MACHINE.into())).are_ours() && !Kills::of(None).are_ours());
+        assert!(Kills::of(Some("/sys/fs/cgroup/job_7/memory.events".into())).are_ours());
     }
 }

@@ -117,8 +117,8 @@ impl Trial {
             note(format!("processes that it left did not go when they were killed: {}", listed(&end.remaining)));
         }
         let (code, signal) = (end.leader.code, end.leader.signal);
-        // 137 is how a shell says that its program was killed.
-        let killed = signal == Some(Signal::SIGKILL as i32) || code == Some(137);
+        // 137 is how a shell says that its program was killed. A program whose child was killed exits with what it likes.
+        let killed = signal == Some(Signal::SIGKILL as i32) || code == Some(137) || (kills.are_ours() && code != Some(0));
         let out_of_memory = if killed { kills.since(self.kills_before) } else { None };
         tell.extend(self.last_words(code));
         self.staging.look();

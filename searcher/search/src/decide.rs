@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bandmaster_record::{ArrayNo, AttemptRef, Cause, Nonce, Phase, Ranked, Request, RungNo, SearcherRecord, SlotId, Timestamp, TrialId};
 
-use crate::state::{FRUITLESS, RungState, Stage, SweepState};
-use crate::{configuration, promote, trial_seed};
+use crate::state::{RungState, Stage, SweepState};
+use crate::{Budget, FRUITLESS, configuration, promote, trial_seed};
 
 /// How slots come by their segments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,18 +90,13 @@ fn judgements(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
         let sweep = state.sweep.clone();
         Some(match result {
             Some(value) => SearcherRecord::Accepted { sweep, attempt: *attempt, value: *value },
-            None => SearcherRecord::SegmentFailed {
-                sweep,
-                attempt: *attempt,
-                cause: *cause,
-                why: spent(*cause, trial.retries, trial.fruitless),
-            },
+            None => SearcherRecord::SegmentFailed { sweep, attempt: *attempt, cause: *cause, why: spent(*cause, &trial.budget) },
         })
     };
     state.ended.iter().filter_map(judge).collect()
 }
 
-fn spent(cause: Cause, retries: u32, fruitless: u32) -> String {
+fn spent(cause: Cause, &Budget { retries, fruitless }: &Budget) -> String {
     if fruitless > FRUITLESS {
         return format!("{fruitless} attempts in a row ended without any progress, the last one with {}", cause.as_str());
     }
@@ -177,12 +172,14 @@ fn finish(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
 const BARREN: u32 = 3;
 
 /// Where slots do not even start, more of them would not either: somebody must look.
-fn barren(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
+fn barren(state: &SweepState, site: &Site) -> Vec<SearcherRecord> {
     if state.barren < BARREN || state.phase != Phase::Running {
         return Vec::new();
     }
     let (sweep, last) = (state.sweep.clone(), state.last_array);
-    let why = format!("paused: no slot of the last {BARREN} arrays opened its journal; see sweeps/{sweep}/arrays/{last}.log");
+    // Where each task is a job's, each has a log of its own.
+    let task = if matches!(site.layout, Layout::Rungs { .. }) { "_0" } else { "" };
+    let why = format!("paused: no slot of the last {BARREN} arrays opened its journal; see sweeps/{sweep}/arrays/{last}{task}.log");
     vec![SearcherRecord::PhaseChanged { sweep, phase: Phase::Paused, why }]
 }
 

@@ -4,6 +4,7 @@
 //! results in the same order gives the same decisions on every machine, in the searcher, in a rebuilt ledger and in a
 //! simulation.
 
+mod budget;
 mod check;
 mod decide;
 mod domain;
@@ -16,6 +17,7 @@ mod sampler;
 mod space;
 mod state;
 
+pub use budget::{Budget, Cost, FRUITLESS, cost};
 pub use check::RESERVED_NAMES;
 pub use decide::{Layout, Site, decide, respond};
 pub use domain::Domain;
@@ -26,4 +28,4 @@ pub use method::{Counts, Method, MethodMistake, Spec};
 pub use promotion::promote;
 pub use sampler::{configuration, trial_seed};
 pub use space::{Parameter, Space};
-pub use state::{ArrayState, BracketState, FRUITLESS, Progress, Refused, RungState, SlotState, Stage, SweepState, TrialState};
+pub use state::{ArrayState, BracketState, Progress, Refused, RungState, SlotState, Stage, SweepState, TrialState};

@@ -14,10 +14,7 @@ use bandmaster_record::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{Ladder, Spec, configuration, trial_seed};
-
-/// So many attempts in a row may end free of charge (preempted, lost, …) without any progress.
-pub const FRUITLESS: u32 = 20;
+use crate::{Budget, Ladder, Spec, configuration, trial_seed};
 
 /// One live sweep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,10 +113,8 @@ pub struct TrialState {
     pub checkpointed: Resource,
     /// Whether the newest grant's attempt has brought a further checkpoint.
     pub advanced: bool,
-    /// Retries spent on this segment.
-    pub retries: u32,
-    /// Attempts in a row that ended free of charge and brought nothing.
-    pub fruitless: u32,
+    /// What was spent on this segment.
+    pub budget: Budget,
 }
 
 /// Where a trial's newest grant stands.
@@ -368,7 +363,8 @@ impl SweepState {
                 self.arrays.remove(array);
             }
             SearcherRecord::ArrayEnded { array, .. } => {
-                if self.arrays.remove(array).is_some_and(|array| !array.began) {
+                // One that was taken back did not get to begin.
+                if self.arrays.remove(array).is_some_and(|array| !array.began && !array.stopped) {
                     self.barren += 1;
                 }
             }
@@ -451,9 +447,9 @@ impl SweepState {
         let Some(trial) = self.current(attempt) else { return };
         trial.stage = Stage::Ended { cause, result };
         if result.is_none() {
-            trial.charge(cause);
+            trial.budget.charge(cause, trial.advanced);
         }
-        if result.is_some() || trial.is_spent(allowed) {
+        if result.is_some() || trial.budget.is_spent(allowed) {
             self.ended.push_back(*attempt);
         } else {
             self.ready.insert(attempt.trial);
@@ -580,34 +576,15 @@ impl TrialState {
             lineage: Vec::new(),
             checkpointed: Resource(0),
             advanced: false,
-            retries: 0,
-            fruitless: 0,
+            budget: Budget::default(),
         }
-    }
-
-    /// Books an attempt that brought no result. What is free of charge must advance now and then, or it ends too: a
-    /// trial that takes its slot down with it would run for ever. At a time limit nothing but the trial is to blame.
-    fn charge(&mut self, cause: Cause) {
-        match cause {
-            Cause::Stopped => {}
-            _ if cause.is_free() && self.advanced => self.fruitless = 0,
-            Cause::TimeLimit => self.retries += 1,
-            _ if cause.is_free() => self.fruitless += 1,
-            _ => self.retries += 1,
-        }
-    }
-
-    /// Whether no further attempt is allowed.
-    fn is_spent(&self, allowed: u32) -> bool {
-        self.retries > allowed || self.fruitless > FRUITLESS
     }
 
     fn climb(&mut self) {
         self.rung.0 += 1;
         self.grants = 0;
         self.stage = Stage::Waiting;
-        self.retries = 0;
-        self.fruitless = 0;
+        self.budget = Budget::default();
     }
 
     /// The order of offers; less is sooner.

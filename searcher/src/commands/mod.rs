@@ -4,6 +4,7 @@ pub mod ask;
 pub mod best;
 pub mod check;
 pub mod completions;
+pub mod explain;
 pub mod ledger;
 pub mod logs;
 pub mod man;

@@ -118,6 +118,10 @@ fn all(args: &Args, campaign: &Campaign, reader: &Reader, out: &mut dyn Write) -
             page.line("none: submit one with `bandmaster run sweep.toml`");
         } else {
             page.table(shown, &rows.iter().map(pick).collect::<Vec<_>>());
+            rows.into_iter().map(|row| Record::of(&columns, row)).filter(|sweep| sweep.get("phase") == "paused".into()).for_each(|sweep| {
+                let why = sweep.get("phase_why").readable();
+                page.line(format!("{} is paused: {}", sweep.get("sweep").readable(), reading::without_phase(&why)));
+            });
         }
         return page.write(args.format.screen, args.format.header(), out);
     }

@@ -82,6 +82,13 @@ impl Record {
         }
     }
 
+    /// Leaves only some records in a list.
+    pub fn keep(&mut self, name: &str, wanted: impl FnMut(&Record) -> bool) {
+        if let Some((_, Field::List(records))) = self.0.iter_mut().find(|(known, _)| known == name) {
+            records.retain(wanted);
+        }
+    }
+
     fn field(&self, name: &str) -> Option<&Field> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, field)| field)
     }

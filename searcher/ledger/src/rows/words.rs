@@ -76,9 +76,11 @@ pub(super) fn words(record: &SearcherRecord) -> Option<Words> {
         }
         R::RungDecided { sweep, bracket, rung, keep, ranking, promoted } => rung_decided(sweep, *bracket, *rung, *keep, ranking, promoted),
         R::PhaseChanged { sweep, phase, why } => Words::new("phase_changed", format!("{sweep} is {}: {why}", phase.as_str())),
-        R::ArrayIntended { array, tasks, .. } => {
-            Words::new("array_intended", format!("array {array} of {} is to be submitted", counted(*tasks as usize, "task")))
-        }
+        R::ArrayIntended { array, tasks, reserved, .. } => Words {
+            rung: reserved.first().map(|attempt| attempt.rung),
+            details: (!reserved.is_empty()).then(|| json!({"array": array, "trials": trials(reserved)}).to_string()),
+            ..Words::new("array_intended", format!("array {array} of {} is to be submitted", counted(*tasks as usize, "task")))
+        },
         R::ArraySubmitted { array, job, .. } => Words::new("array_submitted", format!("array {array} is job {job}")),
         R::ArrayAbandoned { array, why, .. } => Words::new("array_abandoned", format!("array {array} will not run: {why}")),
         R::ArrayRefused { array, words, .. } => {
@@ -101,6 +103,11 @@ pub(super) fn words(record: &SearcherRecord) -> Option<Words> {
     })
 }
 
+/// Task by task, the trial that it is there for.
+fn trials(reserved: &[AttemptRef]) -> Vec<TrialId> {
+    reserved.iter().map(|attempt| attempt.trial).collect()
+}
+
 fn slot_gone(slot: &SlotId, cause: Cause, evidence: &str) -> Words {
     Words::new("slot_gone", format!("slot {slot} is gone ({}): {evidence}", cause.as_str()))
 }
@@ -119,7 +126,7 @@ fn array_seen(array: ArrayNo, seen: &Seen, observer: &str) -> Words {
         }
     }
     sentence.push_str(&format!(" (seen from {observer})"));
-    Words { details: Some(json!(seen).to_string()), ..Words::new("array_seen", sentence) }
+    Words { details: Some(json!({"array": array, "seen": seen}).to_string()), ..Words::new("array_seen", sentence) }
 }
 
 fn rung_decided(sweep: &SweepId, bracket: u32, rung: RungNo, keep: u32, ranking: &[Ranked], promoted: &[TrialId]) -> Words {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bandmaster_journal::Campaign;
 use bandmaster_ledger::{Finding, Ledger, LedgerError, Report, check, rebuild};
-use bandmaster_record::JournalId;
+use bandmaster_record::{JournalId, SearcherRecord};
 use tempfile::TempDir;
 
 use crate::pen::Pen;
@@ -45,9 +45,11 @@ fn a_ledger_that_says_what_the_journals_say_is_clean() {
     assert_eq!((report.behind, report.journals), (0, pen.epoch().0 + pen.slots.len() as u64));
     // What was recorded since it was published is no fault of it.
     pen.take_lease();
+    // A record that decides nothing is no row of decisions.
+    pen.decide(&SearcherRecord::ClusterCalled { calls: [("squeue".to_owned(), 3)].into() });
     let later = check(&pen.campaign, &path).unwrap();
     assert!(later.is_clean(), "{}", said(&later));
-    assert_eq!((later.behind, later.records), (1, report.records + 1));
+    assert_eq!((later.behind, later.records), (2, report.records + 2));
 }
 
 #[test]

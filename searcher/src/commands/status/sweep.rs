@@ -52,10 +52,15 @@ fn slots() -> Vec<Column> {
     ]
 }
 
+/// Those that are out, and those that were refused since the last one that the cluster took.
 const ARRAYS_SQL: &str = "SELECT \"array\", job, state, bracket, rung, tasks, task_states,
-        (SELECT group_concat(value || ' ' || key, ', ') FROM json_each(task_states)), why
+        (SELECT group_concat(value || ' ' || key, ', ') FROM json_each(task_states)),
+        (SELECT max(decided_at) FROM decisions WHERE decisions.sweep = arrays.sweep AND kind = 'array_seen'
+            AND json_extract(details, '$.array') = \"array\"), why
     FROM arrays
-    WHERE sweep = ?1 AND state <> 'ended' AND bracket IS NOT NULL ORDER BY \"array\"";
+    WHERE sweep = ?1 AND bracket IS NOT NULL AND (state IN ('intended', 'submitted') OR state IN ('refused', 'abandoned') AND \"array\" >
+        (SELECT coalesce(max(\"array\"), 0) FROM arrays AS taken WHERE taken.sweep = ?1 AND job IS NOT NULL))
+    ORDER BY \"array\"";
 
 fn arrays() -> Vec<Column> {
     vec![
@@ -67,6 +72,7 @@ fn arrays() -> Vec<Column> {
         Column::new("tasks", Kind::Integer),
         Column::new("task_states", Kind::Json),
         Column::new("slurm_says", Kind::Text),
+        Column::new("said_at", Kind::Time),
         Column::new("why", Kind::Text),
     ]
 }
@@ -101,7 +107,7 @@ pub(super) fn page(db: &Connection, sweep: &SweepId, record: &Record) -> Result<
     let text = |name| record.get(name).readable();
     let mut page = Details::default();
     page.title(text("sweep"));
-    page.pair("phase", format!("{} since {}: {}", text("phase"), text("phase_since"), text("phase_why")));
+    page.pair("phase", format!("{} since {}: {}", text("phase"), text("phase_since"), reading::without_phase(&text("phase_why"))));
     let unit = record.get("unit");
     let resource = |name| with_unit(&text(name), &unit.plain());
     page.pair("method", format!("{}, {} {}, R = {}", text("method"), text("goal"), text("metric"), resource("max_resource")));
@@ -117,7 +123,9 @@ pub(super) fn page(db: &Connection, sweep: &SweepId, record: &Record) -> Result<
     if !record.get("best").is_empty() {
         page.pair("best", format!("{} {} at {}: {}", text("metric"), text("best"), resource("best_resource"), text("best_trial")));
     }
-    page.pair("calls", calls(db)?);
+    if let Cell::Text(calls) = calls(db)? {
+        page.pair("calls", format!("{calls}, for all sweeps"));
+    }
     page.pair("submitted", record.get("submitted_at"));
     page.pair("ended", record.get("ended_at"));
 
@@ -136,10 +144,13 @@ pub(super) fn page(db: &Connection, sweep: &SweepId, record: &Record) -> Result<
     if !submitted.is_empty() {
         let columns: Vec<Column> = arrays()
             .into_iter()
-            .filter(|column| ["array", "job", "state", "rung", "tasks", "slurm_says", "why"].contains(&&*column.name))
+            .filter(|column| ["array", "job", "state", "rung", "tasks", "slurm_says", "said_at"].contains(&&*column.name))
             .collect();
         let rows: Vec<Vec<Cell>> = submitted.iter().map(|array| array.row(&columns)).collect();
         page.title("arrays").table(columns, &rows);
+        submitted.iter().flat_map(remarks).for_each(|remark| {
+            page.line(remark);
+        });
     }
 
     let alive = records(db, SLOTS_SQL, sweep, &slots())?;
@@ -150,4 +161,17 @@ pub(super) fn page(db: &Connection, sweep: &SweepId, record: &Record) -> Result<
         page.title("slots").table(columns, &rows);
     }
     Ok(page)
+}
+
+/// What a person should know about an array: why it was refused, and what Slurm's reasons for letting its tasks wait mean.
+fn remarks(array: &Record) -> Vec<String> {
+    let number = array.get("array").readable();
+    if let Cell::Text(why) = array.get("why") {
+        let then = if array.get("state") == Cell::from("refused") { "; a tick tries again when a job ends, or after a while" } else { "" };
+        return vec![format!("array {number}: {why}{then}")];
+    }
+    let (Cell::Json(serde_json::Value::Object(states)), job) = (array.get("task_states"), array.get("job").readable()) else {
+        return Vec::new();
+    };
+    states.keys().filter_map(|state| reading::meaning(state, &job)).map(|means| format!("array {number}: {means}")).collect()
 }
