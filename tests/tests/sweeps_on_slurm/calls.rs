@@ -11,8 +11,7 @@ use crate::sweep::Sweep;
 const WRAPPER: &str = r#"#!/bin/sh
 read -r caller < /proc/$PPID/comm
 echo "$caller COMMAND" >> LOG
-PATH=${PATH#*:}
-exec COMMAND "$@"
+exec /usr/bin/COMMAND "$@"
 "#;
 
 /// The calls of everybody in the sweep's jobs and on the login host, so far.
