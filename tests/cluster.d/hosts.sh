@@ -19,10 +19,19 @@ all_hosts() {
   node_names
 }
 
-# Processes that are, or are about to be, the first of a host: by their arguments, whatever was written down.
-find_hosts() {
-  { grep -lsxzF -- "$state" /proc/[0-9]*/cmdline || true; } \
-    | { xargs -r grep -lsxz -- '.*/cluster\.d/init\.sh' || true; } | cut -d / -f 3
+# Processes that are, or are about to be, the first of a host: by their arguments, whatever was written down. A line
+# "process host" each.
+find_first() {
+  local pid
+  for pid in $({ grep -lsxzF -- "$state" /proc/[0-9]*/cmdline || true; } | { xargs -r grep -lsxz -- '.*/cluster\.d/init\.sh' || true; } | cut -d / -f 3); do
+    { tr '\0' '\n' < "/proc/$pid/cmdline"; } 2> /dev/null | tail -n 1 | sed "s/^/$pid /"
+  done
+}
+
+# Processes that see a host's mounts: all of the host, and who entered it. (The number of a namespace would not do: once a
+# host is dead, the next namespace on the machine may get it.)
+find_members() {
+  { grep -lsF -- " - tmpfs $state/hosts/$1 " /proc/[0-9]*/mountinfo || true; } | cut -d / -f 3
 }
 
 # The process that holds a host up; fails if it is down.
@@ -97,28 +106,23 @@ on_switch() {
   nsenter --net="/proc/$(host_pid switch)/ns/net" -- "$@" 9>&-
 }
 
-# Ends everything that lives in a host, or in all of them, by ending what holds them.
+# Ends everything that lives in these hosts.
 end_hosts() {
-  local wanted=("$@") pid host ended=() inode inodes=()
-  for host in "${wanted[@]}"; do
-    { read -r inode < "$state/hosts/$host/net"; } 2> /dev/null && inodes+=("$inode")
-  done
-  for pid in $(find_hosts); do
-    host=$(tr '\0' '\n' < "/proc/$pid/cmdline" 2> /dev/null | tail -n 1) || continue
-    if [[ " ${wanted[*]} " == *" $host "* ]]; then
-      ended+=("$pid")
-    fi
-  done
-  # What entered their networks by hand and is no child of theirs.
-  for inode in "${inodes[@]}"; do
-    for pid in $(find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/net' -lname "$inode" 2> /dev/null | cut -d / -f 3); do
-      ended+=("$pid")
+  local pid host found
+  while :; do
+    found=()
+    while read -r pid host; do
+      [[ " $* " != *" $host "* ]] || found+=("$pid")
+    done < <(find_first)
+    for host in "$@"; do
+      while read -r pid; do
+        found+=("$pid")
+      done < <(find_members "$host")
     done
+    [ "${#found[@]}" -gt 0 ] || return 0
+    kill -KILL "${found[@]}" 2> /dev/null || true
+    log='' wait_for 30 "the end of the processes ${found[*]}" all_gone "${found[@]}"
   done
-  if [ "${#ended[@]}" -gt 0 ]; then
-    kill -KILL "${ended[@]}" 2> /dev/null || true
-    log='' wait_for 30 "the end of the processes ${ended[*]}" all_gone "${ended[@]}"
-  fi
 }
 
 # Whether none of these processes runs. One whose parent never asks for it stays as a zombie; that is an end too.

@@ -18,7 +18,6 @@ main() {
   local own=$state/hosts/$host outer
   # Still the machine's /proc: the number by which the others know this process.
   read -r outer _ < /proc/self/stat
-  readlink /proc/self/ns/net > "$own/net"
   hostname "$host"
   view "$state" "$own"
   printf '%s\n' "$outer" > "$own/pid.new"
@@ -34,7 +33,8 @@ main() {
 view() {
   local state=$1 own=$2 file
   mount -t proc proc /proc
-  mount -t tmpfs -o mode=755 tmpfs /run
+  # Its source is a name for whoever looks for the processes of this host.
+  mount -t tmpfs -o mode=755 "$own" /run
   mount -t tmpfs -o mode=1777 tmpfs /dev/shm
   mkdir /run/lock
   install -d -o munge -g munge /run/munge
