@@ -89,7 +89,7 @@ fn ended(place: &Place<'_>, output: &Output, code: i32) {
 fn explained(place: &Place<'_>, case: &str) -> Value {
     let trial = CASES.iter().position(|known| *known == case).unwrap();
     let text = bandmaster(place, &["explain", &format!("causes-1/{trial}"), "--format", "json"]);
-    serde_json::from_str::<Value>(&text).unwrap()["trial"].take()
+    serde_json::from_str::<Value>(&text).unwrap().get("trial").unwrap().clone()
 }
 
 /// How its attempts ended and what each cost, those left out that only the pause ended.
