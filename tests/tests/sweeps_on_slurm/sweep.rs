@@ -56,15 +56,18 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     fn of(world: &World) -> Self {
-        let query = "SELECT attempts.trial || '.' || attempts.rung, checkpoints.directory FROM attempts JOIN checkpoints
-            ON checkpoints.sweep = attempts.sweep AND checkpoints.trial = attempts.trial
-                AND checkpoints.attempt = attempts.attempt AND checkpoints.resource = attempts.target_resource
-            WHERE attempts.accepted = 1";
+        // An attempt that was resumed at its target leaves no checkpoint of its own there.
+        let query = "SELECT segments.trial || '.' || segments.rung, checkpoints.directory FROM segments JOIN checkpoints
+            ON checkpoints.sweep = segments.sweep AND checkpoints.trial = segments.trial
+                AND checkpoints.resource = segments.target_resource
+            WHERE segments.state = 'accepted'";
         let mut checkpoints = BTreeMap::new();
         for line in world.sql(query).unwrap().lines() {
             let (segment, directory) = line.split_once('|').unwrap();
             let read = |name: &str| (name.to_owned(), fs::read(world.campaign().join(directory).join(name)).unwrap());
-            checkpoints.insert(segment.to_owned(), Files::from(["state.json", "tensors.safetensors"].map(read)));
+            let files = Files::from(["state.json", "tensors.safetensors"].map(read));
+            let before = checkpoints.insert(segment.to_owned(), files.clone());
+            assert!(before.is_none_or(|before| before == files), "{segment} has two checkpoints at its target that differ");
         }
         let results = "SELECT trial, rung, value FROM segments WHERE state = 'accepted' ORDER BY trial, rung";
         Self { promoted: world.promoted().unwrap(), results: world.sql(results).unwrap(), checkpoints }
