@@ -2,7 +2,8 @@
 # All checks and tests of Bandmaster, one after the other, and one plain line at the end.
 #
 #   bash tests/run.sh                format, lints, all tests, the tests in the documentation
-#   bash tests/run.sh --soak         the same with more cases: property tests and kills go on for minutes
+#   bash tests/run.sh --soak         the same with more cases: property tests and kills go on for minutes, and sweeps run on
+#                                    Slurm clusters that are set up otherwise
 #   bash tests/run.sh --no-install   install nothing; say what is missing
 #
 # On Debian and Ubuntu, as root, it installs what the tests need. Elsewhere it says what to install. A Slurm cluster is
@@ -49,8 +50,11 @@ main() {
   check "a Slurm cluster" start_cluster
   if cargo nextest --version > /dev/null 2>&1; then
     tests "tests" nextest_counts cargo nextest run --workspace --locked --no-fail-fast
+    # Elsewhere ignored tests are those that another test runs inside the cluster.
+    [ "$soak" = no ] || tests "sites" nextest_counts cargo nextest run -p bandmaster-tests --locked --run-ignored only --no-fail-fast
   else
     tests "tests" libtest_counts cargo test --workspace --locked --tests --no-fail-fast
+    [ "$soak" = no ] || tests "sites" libtest_counts cargo test -p bandmaster-tests --locked --tests --no-fail-fast -- --ignored
   fi
   tests "crash points" libtest_counts cargo test -p bandmaster-journal -p bandmaster-launch \
     --features bandmaster-journal/failpoints,bandmaster-launch/failpoints --locked --tests --no-fail-fast --target-dir target/crash -- crash
