@@ -23,7 +23,7 @@ pub enum Cost {
 /// What an attempt costs that ended so and brought no result; `advanced` tells whether it brought a further checkpoint.
 pub fn cost(cause: Cause, advanced: bool) -> Cost {
     match cause {
-        Cause::Stopped | Cause::Cancelled => Cost::Free,
+        Cause::Stopped => Cost::Free,
         _ if cause.is_free() && advanced => Cost::Free,
         Cause::TimeLimit => Cost::Retry,
         _ if cause.is_free() => Cost::Fruitless,
@@ -45,8 +45,8 @@ impl Budget {
     pub fn charge(&mut self, cause: Cause, advanced: bool) -> Cost {
         let cost = cost(cause, advanced);
         match cost {
-            // What a person stopped says nothing about the trial.
-            Cost::Free if matches!(cause, Cause::Stopped | Cause::Cancelled) => {}
+            // A pause is no progress.
+            Cost::Free if cause == Cause::Stopped => {}
             Cost::Free => self.fruitless = 0,
             Cost::Fruitless => self.fruitless += 1,
             Cost::Retry => self.retries += 1,
