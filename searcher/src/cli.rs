@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{ask, best, completions, explain, ledger, logs, man, metrics, rungs, show, status, submit, tick, trials, wait};
+use crate::commands::{
+    ask, best, completions, explain, ledger, logs, man, metrics, rungs, serve, show, status, submit, tick, trials, wait,
+};
 
 /// Hyperparameter sweeps for people who have a Slurm account, or a machine, and nothing else.
 ///
@@ -63,7 +65,7 @@ pub enum Verb {
     /// Wait until a sweep is over, and drive nothing
     Wait(wait::Args),
     /// Tick until told to stop
-    Serve,
+    Serve(serve::Args),
     /// One step: observe, decide, act
     Tick(tick::Args),
     /// Stop what runs at a checkpoint, and start nothing

@@ -58,16 +58,22 @@ pub struct Survey {
     pub gone: Vec<Gone>,
     /// Arrays about which something changed since it was recorded last.
     pub seen: BTreeMap<ArrayNo, Seen>,
-    /// Arrays whose submission was not recorded, and that the cluster has.
-    pub adopted: BTreeMap<ArrayNo, JobId>,
 }
+
+/// Arrays whose submission was not recorded, and that the cluster has.
+pub type Adopted = BTreeMap<ArrayNo, JobId>;
 
 /// Where slots run.
 pub trait Cluster {
     /// Which one.
     fn kind(&self) -> ClusterKind;
 
-    /// Says who is alive, of all these sweeps in one look. A sweep that is missing in the answer is unchanged.
+    /// Looks once at all that is there of these sweeps, before their journals are read: so whoever is called gone by
+    /// what was seen has nothing unread.
+    fn look(&mut self, sweeps: &[&Live]) -> Result<BTreeMap<SweepId, Adopted>, ClusterError>;
+
+    /// Judges what was seen in the last look by what the journals say since: who writes is not missing. Slots that a
+    /// sweep has only since that look must not be judged by it.
     fn survey(&mut self, sweeps: &[&Live]) -> Result<BTreeMap<SweepId, Survey>, ClusterError>;
 
     /// Starts the tasks of an array. Its file is written; a task that finds another owner runs nothing, so that a

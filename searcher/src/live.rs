@@ -20,6 +20,8 @@ pub struct Live {
     pub settings: TrialSettings,
     /// Where its slots run.
     pub cluster: ClusterKind,
+    /// The host that submitted: what runs on one machine runs there.
+    pub host: String,
     /// At most so many slots at once.
     pub slots: u32,
     /// What sbatch is told.
@@ -69,6 +71,11 @@ impl Sweeps {
         self.0.values()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Their ids.
     pub fn ids(&self) -> Vec<SweepId> {
         self.0.keys().cloned().collect()
@@ -89,6 +96,7 @@ impl Sweeps {
                     state: SweepState::new(submission.sweep.clone(), search, ladder),
                     settings: trial,
                     cluster: submission.cluster,
+                    host: submission.host.clone(),
                     slots: submission.slots,
                     slurm,
                     resources,

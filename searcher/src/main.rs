@@ -52,7 +52,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<Exit, Failure> {
         Verb::Run(args) => wait_for(run::run(args, &cli.campaign, talk)),
         Verb::Submit(args) => submit::run(args, &cli.campaign, out, talk),
         Verb::Wait(args) => wait::run(args, &to_read()?, talk),
-        Verb::Serve => wait_for(serve::run(there()?, talk)),
+        Verb::Serve(args) => wait_for(serve::run(args, there()?, talk)),
         Verb::Tick(args) => tick::run(args, there()?, talk),
         Verb::Pause(args) => ask::run(args, |sweep| Request::Pause { sweep }, there()?, out),
         Verb::Resume(args) => ask::run(args, |sweep| Request::Resume { sweep }, there()?, out),

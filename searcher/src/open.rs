@@ -53,7 +53,7 @@ pub fn searcher(campaign: Campaign) -> Result<Searcher, Failure> {
     let binaries = Binaries::installed(&campaign)?;
     let mut clusters: Vec<Box<dyn Cluster>> = vec![Box::new(Local::new(binaries.clone()))];
     if slurm::is_here() {
-        clusters.push(Box::new(SlurmCluster::new(binaries.clone(), config.lost_after).map_err(Failure::bug)?));
+        clusters.push(Box::new(SlurmCluster::new(binaries.clone(), config.lost_after, config.lease_takeover).map_err(Failure::bug)?));
     }
     let clusters = Clusters::new(clusters);
     Ok(Searcher::new(campaign, config, clusters, binaries))

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use bandmaster_journal::{Campaign, Damage, FileError, HeldBy, JournalError, Lease, Taken, crash_point, names, nonce, now};
 use bandmaster_ledger::{Transaction, fold, refuse_newer};
-use bandmaster_record::{AttemptRef, ClusterKind, JournalId, RequestId, Sealed, SearcherRecord, SlotId, SweepId};
+use bandmaster_record::{ArrayNo, AttemptRef, ClusterKind, JournalId, RequestId, Sealed, SearcherRecord, SlotId, SweepId};
 use bandmaster_search::{Layout, Site, decide};
 
 use crate::binaries::Binaries;
 use crate::campaignfile::CampaignFile;
 use crate::cluster::{Cluster, ClusterError, Survey};
 use crate::failure::{Failure, FailureKind};
-use crate::live::Sweeps;
+use crate::live::{Live, Sweeps};
 
 mod act;
 mod observe;
@@ -38,16 +38,10 @@ impl Clusters {
         Self(clusters.into_iter().map(|cluster| (cluster.kind(), cluster)).collect())
     }
 
-    /// The one of that kind.
-    pub fn of(&mut self, kind: ClusterKind) -> Result<&mut dyn Cluster, Failure> {
-        match self.0.get_mut(&kind) {
-            Some(cluster) => Ok(cluster.as_mut()),
-            None => Err(Failure::say(
-                FailureKind::Site,
-                format!("this sweep runs on {kind:?}, which this machine has not"),
-                "tick it where it was submitted",
-            )),
-        }
+    /// The one of that kind; one that this machine has not is away.
+    pub fn of(&mut self, kind: ClusterKind) -> Result<&mut dyn Cluster, ClusterError> {
+        let missing = || ClusterError::Away("there is no sbatch on this machine".to_owned());
+        self.0.get_mut(&kind).map(|cluster| cluster.as_mut() as &mut dyn Cluster).ok_or_else(missing)
     }
 }
 
@@ -99,8 +93,10 @@ struct Step<'a, 'h> {
     granted: BTreeMap<SweepId, Vec<AttemptRef>>,
     /// Whether something was left unread.
     more: bool,
-    /// What a cluster said that does not answer: nothing more is asked of it in this tick.
-    away: Option<String>,
+    /// What clusters said that do not answer: nothing more is asked of them in this tick.
+    away: BTreeMap<ClusterKind, String>,
+    /// The arrays that were intended in this tick: older ones may have been submitted.
+    intended: BTreeSet<(SweepId, ArrayNo)>,
     /// Calls of the clusters' commands that no record tells of yet.
     calls: &'a mut BTreeMap<String, u64>,
 }
@@ -184,7 +180,8 @@ impl Searcher {
             consumed: Vec::new(),
             granted: BTreeMap::new(),
             more: false,
-            away: None,
+            away: BTreeMap::new(),
+            intended: BTreeSet::new(),
             calls: &mut self.calls,
         };
         step.run()?;
@@ -198,7 +195,7 @@ impl Searcher {
             projection::publish(&ledger, &self.campaign, lease, ended)?;
         }
         self.warm = Some((lease.epoch().0, sweeps));
-        Ok(Held { recorded, more, away })
+        Ok(Held { recorded, more, away: away.into_values().next() })
     }
 }
 
@@ -213,10 +210,15 @@ impl Step<'_, '_> {
     fn run(&mut self) -> Result<(), Failure> {
         self.new_sweeps()?;
         self.requests()?;
-        let mut surveys = self.surveys()?;
+        self.look()?;
+        let mut read = BTreeMap::new();
         for sweep in self.sweeps.ids() {
+            read.insert(sweep.clone(), self.journals(&sweep)?);
+        }
+        let mut surveys = self.surveys()?;
+        for (sweep, read) in read {
             let survey = surveys.remove(&sweep);
-            let claims = self.observe(&sweep, survey.as_ref())?;
+            let claims = self.observe(&sweep, survey.as_ref(), &read)?;
             self.decide(&sweep, survey, claims)?;
         }
         crash_point("tick.decided");
@@ -248,18 +250,29 @@ impl Step<'_, '_> {
                 return Ok(());
             }
             for decision in decisions {
-                if let SearcherRecord::Granted { attempt, .. } = &decision {
-                    self.granted.entry(sweep.clone()).or_default().push(*attempt);
+                match &decision {
+                    SearcherRecord::Granted { attempt, .. } => self.granted.entry(sweep.clone()).or_default().push(*attempt),
+                    SearcherRecord::ArrayIntended { array, .. } => drop(self.intended.insert((sweep.clone(), *array))),
+                    _ => {}
                 }
                 self.record(decision)?;
             }
         }
     }
 
-    /// A cluster does not answer; the first words stand.
-    fn is_away(&mut self, words: String) -> Result<(), Failure> {
-        self.away.get_or_insert(words);
+    /// A cluster does not answer; its first words stand. Any other error is one of this tick.
+    fn is_away(&mut self, kind: ClusterKind, error: ClusterError) -> Result<(), Failure> {
+        match error {
+            ClusterError::Away(words) => drop(self.away.entry(kind).or_insert(words)),
+            error => return Err(error.into()),
+        }
         Ok(())
+    }
+
+    /// Whether the sweep's cluster can be asked from here: it answers, and what runs on one machine runs on this one.
+    fn answers(&self, live: &Live) -> bool {
+        let is_elsewhere = live.cluster == ClusterKind::Local && live.host != self.lease.identity().host.name;
+        !is_elsewhere && !self.away.contains_key(&live.cluster)
     }
 
     /// Calls are told where something is told anyway: a tick that finds nothing new writes nothing.

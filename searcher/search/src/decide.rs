@@ -168,7 +168,7 @@ fn finish(state: &SweepState, _: &Site) -> Vec<SearcherRecord> {
     vec![SearcherRecord::PhaseChanged { sweep: state.sweep.clone(), phase: Phase::Finished, why }]
 }
 
-/// So many arrays in a row may end without a slot that opened its journal.
+/// So many arrays in a row may end of which nothing began.
 const BARREN: u32 = 3;
 
 /// Where slots do not even start, more of them would not either: somebody must look.
@@ -179,7 +179,7 @@ fn barren(state: &SweepState, site: &Site) -> Vec<SearcherRecord> {
     let (sweep, last) = (state.sweep.clone(), state.last_array);
     // Where each task is a job's, each has a log of its own.
     let task = if matches!(site.layout, Layout::Rungs { .. }) { "_0" } else { "" };
-    let why = format!("paused: no slot of the last {BARREN} arrays opened its journal; see sweeps/{sweep}/arrays/{last}{task}.log");
+    let why = format!("paused: no task of the last {BARREN} arrays began a trial; see sweeps/{sweep}/arrays/{last}{task}.log");
     vec![SearcherRecord::PhaseChanged { sweep, phase: Phase::Paused, why }]
 }
 
@@ -203,8 +203,12 @@ fn arrays(state: &SweepState, site: &Site) -> Vec<SearcherRecord> {
 /// An array for the segments of the most urgent rung that no task is there for.
 fn rung_array(state: &SweepState, site: &Site, nonce: Nonce, most_tasks: u32) -> Vec<SearcherRecord> {
     let out = state.tasks_out();
-    if state.refused.as_ref().is_some_and(|refused| site.now < refused.not_before && out >= refused.out) || site.slots == 0 {
-        return Vec::new();
+    if let Some(refused) = &state.refused {
+        let is_early = site.now < refused.not_before && out >= refused.out;
+        // One at a time tells whether there is room again.
+        if is_early || state.arrays.values().any(|array| array.job.is_none()) {
+            return Vec::new();
+        }
     }
     let covered = covered(state);
     let place = |attempt: &AttemptRef| Some((state.trials.get(&attempt.trial)?.bracket, attempt.rung));
@@ -213,10 +217,13 @@ fn rung_array(state: &SweepState, site: &Site, nonce: Nonce, most_tasks: u32) ->
     let most = most_tasks.min(state.most_tasks.unwrap_or(u32::MAX)).max(1);
     let reserved: Vec<_> = uncovered.filter(|attempt| place(attempt) == Some(first)).take(most as usize).collect();
     let tasks = reserved.len() as u32;
-    let at_once = (site.slots < u32::MAX).then(|| {
-        let taken: u32 = state.arrays.values().map(|array| array.out().min(array.at_once.unwrap_or(u32::MAX))).sum();
-        site.slots.saturating_sub(taken).clamp(1, tasks)
-    });
+    let taken: u32 = state.arrays.values().map(|array| array.out().min(array.at_once.unwrap_or(u32::MAX))).sum();
+    let room = site.slots.saturating_sub(taken);
+    // An array keeps for its life what it gets: half of all is worth waiting for.
+    if room < tasks.min(site.slots.div_ceil(2)).max(1) {
+        return Vec::new();
+    }
+    let at_once = (room < tasks).then_some(room);
     let array = ArrayNo(state.last_array.0 + 1);
     vec![SearcherRecord::ArrayIntended { sweep: state.sweep.clone(), array, nonce, tasks, reserved, at_once }]
 }

@@ -35,7 +35,7 @@ pub struct SweepState {
     pub slots: BTreeMap<SlotId, SlotState>,
     /// Arrays that are not over.
     pub arrays: BTreeMap<ArrayNo, ArrayState>,
-    /// Arrays in a row of which no slot ever opened its journal.
+    /// Arrays in a row of which nothing ever began.
     pub barren: u32,
     /// What the cluster's last refusals say about the next submission.
     pub refused: Option<Refused>,
@@ -167,7 +167,7 @@ pub struct ArrayState {
     pub tasks: u32,
     /// Its job id, once the cluster took it.
     pub job: Option<JobId>,
-    /// Whether a slot of it has opened its journal.
+    /// Whether a slot of it has opened its journal; where its tasks have segments of their own, whether one has begun.
     pub began: bool,
     /// Task by task, the attempt that is reserved for it; empty where its tasks live from offers.
     pub reserved: Vec<AttemptRef>,
@@ -350,6 +350,7 @@ impl SweepState {
                 if let Some(array) = self.arrays.get_mut(array) {
                     array.job = Some(job.clone());
                     self.refused = None;
+                    self.most_tasks = None;
                 }
             }
             SearcherRecord::ArrayRefused { array, not_before, .. } => self.array_refused(*array, *not_before),
@@ -393,11 +394,19 @@ impl SweepState {
                 let array = self.arrays.entry(*array).or_insert_with(|| ArrayState::intended(slot.nonce(), 1, Vec::new(), None));
                 // Only tasks of the array's owner open journals, whatever else was submitted for it.
                 array.job = Some(job.clone());
-                array.began = true;
-                self.barren = 0;
+                // Where a task has a segment of its own, only beginning that counts.
+                if array.reserved.is_empty() {
+                    array.began = true;
+                    self.barren = 0;
+                }
                 self.slots.insert(slot.clone(), started);
             }
             SlotRecord::AttemptStarted { attempt, .. } => {
+                self.barren = 0;
+                let array = self.slots.get(slot).map(|state| state.array);
+                if let Some(array) = array.and_then(|array| self.arrays.get_mut(&array)) {
+                    array.began = true;
+                }
                 if let Some(state) = self.slots.get_mut(slot) {
                     state.running = Some(*attempt);
                 }

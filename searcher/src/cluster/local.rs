@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Cluster, ClusterError, Gone, Survey};
+use super::{Adopted, Cluster, ClusterError, Gone, Survey};
 use crate::binaries::Binaries;
 use crate::live::Live;
 
@@ -28,12 +28,14 @@ pub struct Local {
     binaries: Binaries,
     /// Slots that this process started, kept so that their ends are reaped.
     children: Vec<Child>,
+    /// What the last look saw.
+    seen: BTreeMap<SweepId, Survey>,
 }
 
 impl Local {
     /// Slots are started from that `bandmaster-launch`.
     pub fn new(binaries: Binaries) -> Self {
-        Self { binaries, children: Vec::new() }
+        Self { binaries, children: Vec::new(), seen: BTreeMap::new() }
     }
 
     /// How many slots of such trials may run at once.
@@ -113,9 +115,14 @@ impl Cluster for Local {
         Ok(job)
     }
 
-    fn survey(&mut self, sweeps: &[&Live]) -> Result<BTreeMap<SweepId, Survey>, ClusterError> {
+    fn look(&mut self, sweeps: &[&Live]) -> Result<BTreeMap<SweepId, Adopted>, ClusterError> {
         self.children.retain_mut(|child| !matches!(child.try_wait(), Ok(Some(_))));
-        Ok(sweeps.iter().map(|live| (live.state.sweep.clone(), survey(live))).collect())
+        self.seen = sweeps.iter().map(|live| (live.state.sweep.clone(), survey(live))).collect();
+        Ok(BTreeMap::new())
+    }
+
+    fn survey(&mut self, _: &[&Live]) -> Result<BTreeMap<SweepId, Survey>, ClusterError> {
+        Ok(std::mem::take(&mut self.seen))
     }
 
     fn backstop(&mut self, _: &Campaign, _: ArrayNo, _: &Live) -> Result<Option<JobId>, ClusterError> {

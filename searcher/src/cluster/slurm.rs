@@ -13,9 +13,10 @@ use bandmaster_search::ArrayState;
 use self::call::{CallError, Slurm};
 use self::refusal::{Refusal, Refused};
 use self::script::{ArrayJob, Size, TickJob};
+use self::squeue::Listing;
 use self::state::JobState;
 use self::survey::Evidence;
-use super::{Cluster, ClusterError, Survey};
+use super::{Adopted, Cluster, ClusterError, Survey};
 use crate::binaries::Binaries;
 use crate::failure::{Failure, FailureKind};
 use crate::live::Live;
@@ -32,6 +33,9 @@ pub mod script;
 pub mod squeue;
 pub mod state;
 pub mod survey;
+
+/// A lease whose holder died on another host is taken over after a while; the job behind an array waits so much longer.
+const PATIENCE: Seconds = Seconds(60.0);
 
 /// What is submitted: any other command may be missing on a node and is missed only when it is needed.
 const SUBMITS: &str = "sbatch";
@@ -107,6 +111,10 @@ pub struct SlurmCluster {
     binaries: Binaries,
     observer: Host,
     lost_after: Seconds,
+    /// So long the job behind an array waits for a lease that somebody dead still holds, or for Slurm.
+    patience: Seconds,
+    /// The last listing, and how long this host was up when it was asked for.
+    seen: Option<(Listing, Seconds)>,
 }
 
 impl SlurmCluster {
@@ -114,9 +122,10 @@ impl SlurmCluster {
     ///
     /// # Errors
     /// This process cannot learn on which host it is.
-    pub fn new(binaries: Binaries, lost_after: Seconds) -> std::io::Result<Self> {
+    pub fn new(binaries: Binaries, lost_after: Seconds, lease_takeover: Seconds) -> std::io::Result<Self> {
         let observer = Identity::current()?.host;
-        Ok(Self { slurm: Slurm::default(), told: call::Counts::default(), binaries, observer, lost_after })
+        let patience = Seconds(lease_takeover.0 + PATIENCE.0);
+        Ok(Self { slurm: Slurm::default(), told: call::Counts::default(), binaries, observer, lost_after, patience, seen: None })
     }
 
     /// What sacct says of these jobs; nothing where no accounts are kept, or they are away: then squeue has to do.
@@ -126,7 +135,7 @@ impl SlurmCluster {
         match self.slurm.sacct(&jobs, since) {
             Ok(rows) => rows.unwrap_or_default(),
             Err(error) => {
-                tracing::warn!("{error}; without accounts a job that squeue does not list is lost only after a while");
+                tracing::info!("{error}; without accounts a job that squeue does not list is lost only after a while");
                 Vec::new()
             }
         }
@@ -138,15 +147,24 @@ impl Cluster for SlurmCluster {
         ClusterKind::Slurm
     }
 
-    fn survey(&mut self, sweeps: &[&Live]) -> Result<BTreeMap<SweepId, Survey>, ClusterError> {
+    fn look(&mut self, sweeps: &[&Live]) -> Result<BTreeMap<SweepId, Adopted>, ClusterError> {
+        self.seen = None;
         let nothing_is_out = |live: &&Live| live.state.arrays.is_empty() && live.state.slots.is_empty();
         if sweeps.iter().all(nothing_is_out) {
-            return Ok(sweeps.iter().map(|live| (live.state.sweep.clone(), Survey::default())).collect());
+            return Ok(BTreeMap::new());
         }
-        let listing = self.slurm.squeue().map_err(|error| ClusterError::Away(error.to_string()))?;
+        let listing = self.slurm.squeue()?;
+        let adopted = sweeps.iter().map(|live| (live.state.sweep.clone(), survey::adopted(&listing, live))).collect();
+        self.seen = Some((listing, Seconds(boottime().as_secs_f64())));
+        Ok(adopted)
+    }
+
+    fn survey(&mut self, sweeps: &[&Live]) -> Result<BTreeMap<SweepId, Survey>, ClusterError> {
+        let Some((listing, uptime)) = self.seen.take() else {
+            return Ok(sweeps.iter().map(|live| (live.state.sweep.clone(), Survey::default())).collect());
+        };
         let (observer, lost_after) = (self.observer.clone(), self.lost_after);
-        let mut evidence =
-            Evidence { listing: &listing, rows: &[], observer: &observer, uptime: Seconds(boottime().as_secs_f64()), lost_after };
+        let mut evidence = Evidence { listing: &listing, rows: &[], observer: &observer, uptime, lost_after };
         let unexplained: Vec<_> = sweeps.iter().flat_map(|live| evidence.unexplained(live)).collect();
         let rows = self.accounts(&unexplained);
         evidence.rows = &rows;
@@ -185,6 +203,7 @@ impl Cluster for SlurmCluster {
             extra: live.slurm.extra.clone(),
             campaign: campaign.root().to_owned(),
             searcher: self.binaries.kept()?.searcher.clone(),
+            patience: self.patience,
         };
         Ok(Some(self.slurm.sbatch(&job.options(), &job.script())?))
     }

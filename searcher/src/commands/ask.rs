@@ -10,7 +10,7 @@ use bandmaster_record::{Request, RequestId, SweepId};
 use serde_json::json;
 
 use crate::ending::End;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, FailureKind};
 use crate::tick::{Ticked, want};
 use crate::{open, select};
 
@@ -39,14 +39,18 @@ pub fn run(args: &Args, ask: fn(SweepId) -> Request, campaign: Campaign, out: &m
     want(&campaign, &format!("request-{request}"))?;
     let mut searcher = open::searcher(campaign.clone())?;
     let begun = Instant::now();
+    let mut silent = None;
     while path.exists() && begun.elapsed() < PATIENCE {
-        if let Ticked::Held(_) = searcher.tick()? {
-            std::thread::sleep(Duration::from_millis(50));
+        match searcher.tick()? {
+            Ticked::Held(_) => std::thread::sleep(Duration::from_millis(50)),
+            Ticked::Done { away, .. } => silent = away,
         }
     }
     let outcome = outcome(&campaign, &request)?.unwrap_or_else(|| "asked; the next tick takes it".to_owned());
     writeln!(out, "{sweep}: {outcome}").map_err(Failure::output)?;
-    Ok(Exit::Ok)
+    let Some(words) = silent else { return Ok(Exit::Ok) };
+    writeln!(out, "Slurm does not answer, so that its jobs do not know yet: a later tick tells them ({words})").map_err(Failure::output)?;
+    Ok(Exit::Because(FailureKind::Slurm))
 }
 
 /// What the searcher answered, once it has.

@@ -65,11 +65,14 @@ fn unfinished(directory: &Path, prepared: &Prepared) -> Result<Option<(Campaign,
         return Ok(None);
     }
     let campaign = open::existing(directory)?;
+    // What runs on one machine is driven there.
+    let here = bandmaster_journal::Identity::current().map_err(Failure::bug)?.host.name;
     let mut same = Vec::new();
     for sweep in names::<SweepId>(&campaign.sweeps(), "")? {
         if let Some(submission) = select::submission(&campaign, &sweep)
             && submission.hash == prepared.hash
             && Path::new(&submission.directory) == prepared.directory()
+            && (submission.cluster == ClusterKind::Slurm || submission.host == here)
         {
             same.push(sweep);
         }

@@ -8,10 +8,21 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::drive::Driver;
 use crate::failure::{Exit, Failure};
+use crate::live::Sweeps;
 use crate::open;
 
+/// How to serve.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Args {
+    /// Leave when no sweep is left to drive
+    #[arg(long)]
+    pub until_idle: bool,
+}
+
 /// Ticks until TERM, INT or HUP.
-pub async fn run(campaign: Campaign, talk: &mut dyn Write) -> Result<Exit, Failure> {
+///
+/// With `until_idle` also when no sweep is left to drive.
+pub async fn run(args: &Args, campaign: Campaign, talk: &mut dyn Write) -> Result<Exit, Failure> {
     let place = campaign.root().display().to_string();
     let mut driver = Driver::new(open::searcher(campaign)?);
     let mut ends = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
@@ -22,7 +33,13 @@ pub async fn run(campaign: Campaign, talk: &mut dyn Write) -> Result<Exit, Failu
     };
     loop {
         tokio::select! {
-            round = driver.round() => { round?; }
+            round = driver.round() => {
+                round?;
+                if args.until_idle && driver.searcher().sweeps().is_some_and(Sweeps::is_empty) {
+                    writeln!(talk, "no sweep of {place} is left to drive").map_err(Failure::output)?;
+                    return Ok(Exit::Ok);
+                }
+            }
             _ = term.recv() => break,
             _ = int.recv() => break,
             _ = hup.recv() => break,

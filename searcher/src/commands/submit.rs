@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use bandmaster_journal::Campaign;
-use bandmaster_record::ClusterKind;
+use bandmaster_record::{ClusterKind, Phase};
 
 use crate::campaignfile::CampaignFile;
 use crate::cluster::local::Local;
@@ -64,10 +64,17 @@ pub fn run(args: &Args, directory: &Path, out: &mut dyn Write, talk: &mut dyn Wr
     let campaign = open::or_new(directory)?;
     let sweep = submit(&campaign, &prepared, place)?;
     writeln!(out, "{sweep}").map_err(Failure::output)?;
-    let driven = match open::searcher(campaign)?.tick()? {
+    let mut searcher = open::searcher(campaign)?;
+    let driven = match searcher.tick()? {
         Ticked::Done { away: Some(words), .. } => format!("Slurm does not answer just now ({words}): a later tick starts it"),
-        Ticked::Done { .. } => "its slots drive it from here on".to_owned(),
         Ticked::Held(_) => "the process that ticks now starts it".to_owned(),
+        Ticked::Done { .. } => match searcher.sweeps().and_then(|sweeps| sweeps.get(&sweep)).map(|live| &live.state) {
+            Some(state) if state.phase == Phase::Paused => "Slurm refused its first array, and it is paused".to_owned(),
+            Some(state) if state.refused.is_some() && state.tasks_out() == 0 => {
+                "Slurm takes no more jobs of yours just now: `bandmaster serve`, cron or a later `bandmaster tick` tries again".to_owned()
+            }
+            _ => "its slots drive it from here on".to_owned(),
+        },
     };
     writeln!(talk, "{sweep} is submitted; {driven}. `bandmaster status {sweep}` shows it.").map_err(Failure::output)?;
     Ok(Exit::Ok)

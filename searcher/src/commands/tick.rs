@@ -16,10 +16,13 @@ const MOST: usize = 100;
 /// How often a lease that another holds is tried.
 const TRY_AGAIN: Duration = Duration::from_millis(200);
 
+/// How often Slurm is tried that does not answer.
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// How to tick.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Args {
-    /// Wait so long for another process that ticks just now, and tick after it
+    /// Wait so long for another process that ticks just now, and tick after it; and for Slurm where it does not answer
     #[arg(long, value_name = "TIME", value_parser = crate::sweepfile::duration)]
     pub patience: Option<Seconds>,
     /// Say nothing where the next tick does as well: another one ticks (exit 6), Slurm does not answer (exit 7)
@@ -36,6 +39,7 @@ pub fn run(args: &Args, campaign: Campaign, talk: &mut dyn Write) -> Result<Exit
     let mut rounds = 0;
     while rounds < MOST {
         match searcher.tick()? {
+            Ticked::Done { away: Some(_), .. } if begun.elapsed() < patience => std::thread::sleep(AGAIN),
             Ticked::Done { away: Some(words), .. } => {
                 say(format!("Slurm does not answer: {words}; what does not need it was done, the next tick tries again"))?;
                 return Ok(Exit::Because(FailureKind::Slurm));

@@ -89,8 +89,11 @@ impl Step<'_, '_> {
     /// Submits the arrays that were intended in this tick, as long as the cluster takes them.
     fn submit_arrays(&mut self, sweep: &SweepId) -> Result<(), Failure> {
         let Some(Live { state, .. }) = self.sweeps.get(sweep) else { return Ok(()) };
-        let arrays: Vec<ArrayNo> = state.arrays.iter().filter(|(_, array)| array.job.is_none()).map(|(number, _)| *number).collect();
-        let mut takes = self.away.is_none();
+        // Older intents may have been submitted: the next look tells.
+        let is_new = |number: &&ArrayNo| self.intended.contains(&(sweep.clone(), **number));
+        let unrecorded = state.arrays.iter().filter(|(_, array)| array.job.is_none()).map(|(number, _)| number);
+        let arrays: Vec<ArrayNo> = unrecorded.filter(is_new).copied().collect();
+        let mut takes = self.sweeps.get(sweep).is_some_and(|live| self.answers(live));
         for array in arrays {
             let searcher = &self.binaries.kept()?.searcher;
             let Some(file) = self.sweeps.get(sweep).and_then(|live| self.array_file(live, array, searcher)).filter(|_| takes) else {
@@ -118,8 +121,7 @@ impl Step<'_, '_> {
                     self.record(SearcherRecord::PhaseChanged { sweep: sweep.clone(), phase: Phase::Paused, why })?;
                 }
                 // It may have been taken: the next tick finds out.
-                Err(ClusterError::Away(words)) => self.is_away(words)?,
-                Err(error) => return Err(error.into()),
+                Err(error) => self.is_away(file.cluster, error)?,
             }
         }
         Ok(())
@@ -149,12 +151,14 @@ impl Step<'_, '_> {
         let is_bare = |array: &ArrayState| array.job.is_some() && !array.backed && !array.reserved.is_empty();
         let bare: Vec<ArrayNo> = state.arrays.iter().filter(|(_, array)| is_bare(array)).map(|(number, _)| *number).collect();
         for array in bare {
-            let Some(live) = self.sweeps.get(sweep).filter(|_| self.away.is_none()) else { return Ok(()) };
+            let Some(live) = self.sweeps.get(sweep).filter(|live| self.answers(live)) else { return Ok(()) };
+            let kind = live.cluster;
             let (job, words) = match self.clusters.of(live.cluster)?.backstop(self.campaign, array, live) {
                 Ok(job) => (job, None),
-                Err(ClusterError::Limit(words) | ClusterError::Refused(words)) => (None, Some(words)),
-                Err(ClusterError::Away(words)) => return self.is_away(words),
-                Err(error) => return Err(error.into()),
+                // There may be room at the next tick.
+                Err(ClusterError::Limit(_)) => return Ok(()),
+                Err(ClusterError::Refused(words)) => (None, Some(words)),
+                Err(error) => return self.is_away(kind, error),
             };
             self.record(SearcherRecord::BackstopSubmitted { sweep: sweep.clone(), array, job, words })?;
         }
@@ -162,13 +166,14 @@ impl Step<'_, '_> {
     }
 
     fn stop(&mut self, sweep: &SweepId) -> Result<(), Failure> {
-        let Some(live) = self.sweeps.get(sweep).filter(|_| self.away.is_none()) else { return Ok(()) };
+        let Some(live) = self.sweeps.get(sweep).filter(|live| self.answers(live)) else { return Ok(()) };
+        let kind = live.cluster;
         if live.state.slots.is_empty() && live.state.tasks_out() == 0 {
             return Ok(());
         }
         match self.clusters.of(live.cluster)?.stop(live) {
-            Err(ClusterError::Away(words)) => self.is_away(words),
-            stopped => Ok(stopped?),
+            Err(error) => self.is_away(kind, error),
+            Ok(()) => Ok(()),
         }
     }
 

@@ -16,10 +16,28 @@ use bandmaster_search::respond;
 use serde::Deserialize;
 
 use super::Step;
-use crate::cluster::{ClusterError, Survey};
+use crate::cluster::{Adopted, Gone, Survey};
 use crate::failure::{Failure, FailureKind};
 use crate::live::Live;
 use crate::submit::spec_file;
+
+/// What came of reading a sweep's journals.
+pub(super) struct Read {
+    /// The slots that were known when the clusters were looked at.
+    known: BTreeSet<SlotId>,
+    /// Those of which more lies there.
+    unread: BTreeSet<SlotId>,
+    /// Whether a journal was closed.
+    closed: bool,
+}
+
+impl Read {
+    /// Whether what was seen of the cluster may say that this slot is no more: it had begun by then, and has nothing
+    /// left to say.
+    fn may_be_gone(&self, slot: &SlotId) -> bool {
+        self.known.contains(slot) && !self.unread.contains(slot)
+    }
+}
 
 /// At most so many bytes of one slot's journal in one tick: what is left makes another tick.
 const BITE: u64 = 8 << 20;
@@ -86,37 +104,53 @@ impl Step<'_, '_> {
         Ok(())
     }
 
-    /// What the clusters say, each asked once for all of its sweeps. A sweep whose cluster does not answer has none.
+    /// Looks at the clusters, each once for all of its sweeps, before any journal is read.
+    pub(super) fn look(&mut self) -> Result<(), Failure> {
+        for kind in self.kinds() {
+            let sweeps: Vec<&Live> = self.sweeps.iter().filter(|live| live.cluster == kind && self.answers(live)).collect();
+            match self.clusters.of(kind).and_then(|cluster| cluster.look(&sweeps)) {
+                Ok(mut adopted) => {
+                    for sweep in sweeps.into_iter().map(|live| live.state.sweep.clone()).collect::<Vec<_>>() {
+                        self.unresolved_intents(&sweep, &adopted.remove(&sweep).unwrap_or_default())?;
+                    }
+                }
+                Err(error) => self.is_away(kind, error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// What the clusters say, now that the journals are read. A sweep whose cluster does not answer has no survey.
     pub(super) fn surveys(&mut self) -> Result<BTreeMap<SweepId, Survey>, Failure> {
         let mut surveys = BTreeMap::new();
-        let kinds: BTreeSet<ClusterKind> = self.sweeps.iter().map(|live| live.cluster).collect();
-        for kind in kinds {
-            let sweeps: Vec<&Live> = self.sweeps.iter().filter(|live| live.cluster == kind).collect();
-            match self.clusters.of(kind)?.survey(&sweeps) {
+        for kind in self.kinds() {
+            let sweeps: Vec<&Live> = self.sweeps.iter().filter(|live| live.cluster == kind && self.answers(live)).collect();
+            if sweeps.is_empty() {
+                continue;
+            }
+            match self.clusters.of(kind).and_then(|cluster| cluster.survey(&sweeps)) {
                 Ok(found) => surveys.extend(found),
-                Err(ClusterError::Away(words)) => self.is_away(words)?,
-                Err(error) => return Err(error.into()),
+                Err(error) => self.is_away(kind, error)?,
             }
         }
         Ok(surveys)
     }
 
+    fn kinds(&self) -> BTreeSet<ClusterKind> {
+        self.sweeps.iter().map(|live| live.cluster).collect()
+    }
+
     /// All that is new of one sweep, recorded. Claims that nobody is known to follow come back for the decisions.
-    pub(super) fn observe(&mut self, sweep: &SweepId, survey: Option<&Survey>) -> Result<Vec<(AttemptRef, SlotId)>, Failure> {
+    pub(super) fn observe(&mut self, sweep: &SweepId, survey: Option<&Survey>, read: &Read) -> Result<Vec<(AttemptRef, SlotId)>, Failure> {
+        let mut is_over = read.closed;
         if let Some(survey) = survey {
-            self.unresolved_intents(sweep, &survey.adopted)?;
             self.seen(sweep, &survey.seen)?;
-        }
-        let mut is_over = self.journals(sweep)?;
-        for gone in survey.map(|survey| survey.gone.as_slice()).unwrap_or_default() {
-            if self.sweeps.get(sweep).is_some_and(|live| live.state.slots.contains_key(&gone.slot)) {
-                is_over = true;
-                self.record(SearcherRecord::SlotGone {
-                    sweep: sweep.clone(),
-                    slot: gone.slot.clone(),
-                    cause: gone.cause,
-                    evidence: gone.evidence.clone(),
-                })?;
+            for Gone { slot, cause, evidence } in survey.gone.iter().filter(|gone| read.may_be_gone(&gone.slot)) {
+                if self.sweeps.get(sweep).is_some_and(|live| live.state.slots.contains_key(slot)) {
+                    is_over = true;
+                    let (sweep, slot, evidence) = (sweep.clone(), slot.clone(), evidence.clone());
+                    self.record(SearcherRecord::SlotGone { sweep, slot, cause: *cause, evidence })?;
+                }
             }
         }
         if is_over || self.sweeps.get(sweep).is_some_and(|live| live.state.slots.is_empty()) {
@@ -135,9 +169,10 @@ impl Step<'_, '_> {
         Ok(())
     }
 
-    /// Reads every open journal of the sweep from where it was left. Says whether one of them was closed.
-    fn journals(&mut self, sweep: &SweepId) -> Result<bool, Failure> {
-        let mut closed = false;
+    /// Reads every open journal of the sweep from where it was left.
+    pub(super) fn journals(&mut self, sweep: &SweepId) -> Result<Read, Failure> {
+        let known = self.sweeps.get(sweep).map(|live| live.state.slots.keys().cloned().collect()).unwrap_or_default();
+        let mut read = Read { known, unread: BTreeSet::new(), closed: false };
         for slot in names::<SlotId>(&self.campaign.sweep(sweep).slots(), "")? {
             let journal = JournalId::Slot(sweep.clone(), slot.clone());
             let Some(start) = self.tx.open_cursor(&journal)? else { continue };
@@ -155,12 +190,15 @@ impl Step<'_, '_> {
                 continue;
             }
             let cursor = reader.cursor();
-            self.more |= cursor.offset - start.offset >= BITE;
+            if cursor.offset - start.offset >= BITE {
+                self.more = true;
+                read.unread.insert(slot.clone());
+            }
             self.record(SearcherRecord::Observed { journal, through_seq: cursor.seq, offset: cursor.offset })?;
             self.recorder.observed(self.sweeps, sweep, &slot, frames, cursor);
-            closed |= self.sweeps.get(sweep).is_some_and(|live| !live.state.slots.contains_key(&slot));
+            read.closed |= self.sweeps.get(sweep).is_some_and(|live| !live.state.slots.contains_key(&slot));
         }
-        Ok(closed)
+        Ok(read)
     }
 
     /// Claims for grants that no slot is known to have begun, where the claiming slot's journal has been read.
@@ -182,7 +220,7 @@ impl Step<'_, '_> {
 
     /// Arrays whose submission was not recorded: those that the cluster has are adopted; others run if a task of theirs
     /// got to own them, and never otherwise.
-    fn unresolved_intents(&mut self, sweep: &SweepId, adopted: &BTreeMap<ArrayNo, JobId>) -> Result<(), Failure> {
+    fn unresolved_intents(&mut self, sweep: &SweepId, adopted: &Adopted) -> Result<(), Failure> {
         let Some(Live { state, .. }) = self.sweeps.get(sweep) else { return Ok(()) };
         let intended: Vec<ArrayNo> = state.arrays.iter().filter(|(_, array)| array.job.is_none()).map(|(number, _)| *number).collect();
         for array in intended {

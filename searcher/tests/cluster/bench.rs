@@ -79,6 +79,7 @@ pub(crate) struct Bench<G: Ground> {
     sweeps: Sweeps,
     here: Host,
     starting: BTreeMap<ArrayNo, u32>,
+    adopted: BTreeMap<ArrayNo, JobId>,
     cursors: BTreeMap<SlotId, Cursor>,
     /// All that slots wrote and that was read.
     heard: Vec<(SlotId, SlotRecord)>,
@@ -108,6 +109,7 @@ impl<G: Ground> Bench<G> {
             sweeps: Sweeps::default(),
             here,
             starting: BTreeMap::new(),
+            adopted: BTreeMap::new(),
             cursors: BTreeMap::new(),
             heard: Vec::new(),
             killed: BTreeSet::new(),
@@ -221,12 +223,14 @@ impl<G: Ground> Bench<G> {
     /// What the cluster says.
     pub(crate) fn survey(&mut self) -> Survey {
         let live = self.sweeps.get(&self.sweep).unwrap();
+        self.adopted = self.cluster.look(&[live]).unwrap().remove(&self.sweep).unwrap_or_default();
         self.cluster.survey(&[live]).unwrap().remove(&self.sweep).unwrap_or_default()
     }
 
     /// Observes and decides as a tick does, and submits nothing. No slot that lives is ever called gone.
     pub(crate) fn look(&mut self) {
-        let Survey { starting, gone, seen, adopted } = self.survey();
+        let Survey { starting, gone, seen } = self.survey();
+        let adopted = std::mem::take(&mut self.adopted);
         self.starting = starting;
         self.resolve(&adopted);
         for (array, seen) in seen {

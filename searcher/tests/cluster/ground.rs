@@ -67,7 +67,7 @@ impl Ground for Slurm {
 
     fn cluster(programs: Binaries) -> Box<dyn Cluster> {
         // No rule waits so long: whoever is gone, Slurm says so.
-        Box::new(SlurmCluster::new(programs, Seconds(3600.0)).unwrap())
+        Box::new(SlurmCluster::new(programs, Seconds(3600.0), Seconds(120.0)).unwrap())
     }
 
     fn kill(job: &JobId, slot: &SlotState) {

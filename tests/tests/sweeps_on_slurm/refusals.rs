@@ -2,6 +2,7 @@
 
 use bandmaster_tests::{TestCluster, said};
 
+use crate::storm::dies_at;
 use crate::sweep::Sweep;
 
 #[test]
@@ -59,4 +60,21 @@ fn what_a_user_took_from_the_queue_is_held_and_not_submitted_again() {
     sweep.run("login", &["resume", "digits"]);
     sweep.wait_for_the_end();
     assert_eq!(sweep.sql("SELECT count(*) FROM segments WHERE state = 'accepted'"), "22");
+}
+
+#[test]
+fn an_array_that_nobody_recorded_is_adopted_though_slurm_was_away_meanwhile() {
+    let cluster = TestCluster::shared().unwrap();
+    let sweep = Sweep::new(&cluster, "2", "");
+    let crashing = sweep.with_crash_points();
+    assert!(dies_at(&sweep, &crashing, "tick.submit.after", &["submit", "sweep.toml"]), "between sbatch and record");
+    cluster.fault(&["ctld", "stop"]).unwrap();
+    let away = sweep.run("login", &["tick"]);
+    cluster.fault(&["ctld", "start"]).unwrap();
+    assert_eq!(away.status.code(), Some(7), "{}", said(&away));
+    sweep.wait_for("a tick", || sweep.run("login", &["tick", "--patience", "30s"]).status.success());
+    let arrays = sweep.sql("SELECT \"array\", state, job IS NOT NULL FROM arrays ORDER BY \"array\"");
+    assert_eq!(arrays, "1|submitted|1\n2|abandoned|0\n3|abandoned|0\n4|submitted|1\n5|submitted|1");
+    sweep.wait_for_the_end();
+    assert_eq!(sweep.sql("SELECT count(*) FROM attempts WHERE cause <> 'completed'"), "0", "nothing ran twice");
 }

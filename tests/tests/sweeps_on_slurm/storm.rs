@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use bandmaster_tests::{TestCluster, processes_of};
+use bandmaster_tests::{TestCluster, processes_of, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -18,11 +18,13 @@ pub(crate) const RUNNING: &str = "SELECT count(*) FROM attempts WHERE state = 'r
 /// A job that no other may share a node with takes all of them for a moment.
 pub(crate) fn preempt(cluster: &TestCluster, nodes: &str) {
     let urgent = ["sbatch", "-p", "urgent", "--exclusive", "-N", nodes, "-o", "/dev/null", "--wrap", "sleep 2", "--wait"];
-    cluster.ask(&urgent).unwrap();
+    // Not ada, whose number of jobs may be limited.
+    let output = ended(cluster.command_with("login", &["--as", "bob"], &urgent)).unwrap();
+    assert!(output.status.success(), "{}", said(&output));
 }
 
 /// The searcher dies at a crash point. Says whether it came there.
-fn dies_at(sweep: &Sweep<'_>, programs: &std::path::Path, point: &str, args: &[&str]) -> bool {
+pub(crate) fn dies_at(sweep: &Sweep<'_>, programs: &std::path::Path, point: &str, args: &[&str]) -> bool {
     let command = sweep.program(programs, "login", &[format!("FAILPOINTS={point}=return")], args);
     // 137 or a signal: nsenter passes the death on.
     ended(command).unwrap().status.code().is_none_or(|code| code == 137)

@@ -147,6 +147,8 @@ pub struct TickJob {
     pub campaign: PathBuf,
     /// `bandmaster`, absolute.
     pub searcher: PathBuf,
+    /// So long it waits for a lease that another holds, and for Slurm.
+    pub patience: Seconds,
 }
 
 impl TickJob {
@@ -170,7 +172,8 @@ impl TickJob {
     /// The batch script.
     pub fn script(&self) -> String {
         let (searcher, campaign) = (self.searcher.to_string_lossy(), self.campaign.to_string_lossy());
-        TICK.replace("@TICK@", &quote_all([&*searcher, "tick", "--quiet", "--patience", "1m", "--campaign", &*campaign]))
+        let patience = format!("{}s", self.patience.0.ceil());
+        TICK.replace("@TICK@", &quote_all([&*searcher, "tick", "--quiet", "--patience", &patience, "--campaign", &*campaign]))
     }
 }
 
@@ -223,7 +226,7 @@ mod tests {
     fn tick() -> TickJob {
         let ArrayJob { sweep, array, nonce, partition, extra, campaign, .. } = array();
         let searcher = campaign.join("bin/0123456789abcdef/bandmaster");
-        TickJob { sweep, array, nonce, after: "4711".parse().unwrap(), partition, extra, campaign, searcher }
+        TickJob { sweep, array, nonce, after: "4711".parse().unwrap(), partition, extra, campaign, searcher, patience: Seconds(180.0) }
     }
 
     #[test]

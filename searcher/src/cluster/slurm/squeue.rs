@@ -17,10 +17,10 @@ const FIELD: char = '\u{1f}';
 /// Array's job id, index, own job id, state, reason, start, nodes, name.
 const FORMAT: &str = "\u{1e}%F\u{1f}%K\u{1f}%A\u{1f}%T\u{1f}%r\u{1f}%S\u{1f}%N\u{1f}%j";
 
-/// The arguments: all jobs of a user, each array task on a line of its own.
+/// The arguments: all jobs of a user, in hidden partitions too, each array task on a line of its own.
 pub fn arguments(uid: u32) -> Vec<String> {
     let uid = uid.to_string();
-    ["-h", "-r", "-t", "all", "-u", &uid, "-o", FORMAT].map(str::to_owned).to_vec()
+    ["-h", "-r", "-a", "-t", "all", "-u", &uid, "-o", FORMAT].map(str::to_owned).to_vec()
 }
 
 /// A job, or a task of an array, that Slurm still has.

@@ -13,7 +13,7 @@ use super::sacct::{self, Row};
 use super::script::array_name;
 use super::squeue::{Listing, Queued};
 use super::state::JobState;
-use crate::cluster::{Gone, Survey};
+use crate::cluster::{Adopted, Gone, Survey};
 use crate::live::Live;
 
 /// What is known of all jobs at one moment, and who looked.
@@ -48,11 +48,7 @@ impl<'a> Evidence<'a> {
     pub fn survey(&self, live: &Live) -> Survey {
         let mut survey = Survey::default();
         for (number, array) in &live.state.arrays {
-            let Some(job) = &array.job else {
-                let name = array_name(&live.state.sweep, *number, &array.nonce);
-                survey.adopted.extend(self.listing.find(&name).map(|job| (*number, job.clone())));
-                continue;
-            };
+            let Some(job) = &array.job else { continue };
             let slots = slots_of(live, *number);
             let fates = self.fates(array, job, &slots);
             let seen = self.seen(array, job, &fates);
@@ -167,6 +163,15 @@ impl<'a> Evidence<'a> {
             None => (Cause::Lost, "its task is in the queue again, or runs again".to_owned()),
         }
     }
+}
+
+/// Arrays whose submission was not recorded, and that are there: their jobs bear their names.
+pub fn adopted(listing: &Listing, live: &Live) -> Adopted {
+    let unrecorded = live.state.arrays.iter().filter(|(_, array)| array.job.is_none());
+    let find = |(number, array): (&ArrayNo, &ArrayState)| {
+        Some((*number, listing.find(&array_name(&live.state.sweep, *number, &array.nonce))?.clone()))
+    };
+    unrecorded.filter_map(find).collect()
 }
 
 /// The open slots of an array.
