@@ -260,6 +260,13 @@ impl Slot {
         Ok(self.agent.insert(agent))
     }
 
+    /// Lets the agent go, and with it all that its trial left.
+    pub(super) async fn dismiss_agent(&mut self) {
+        if let Some(agent) = self.agent.take() {
+            agent.dismiss().await;
+        }
+    }
+
     /// The agent is gone: ends what its trial left.
     pub(super) async fn lose_agent(&mut self, group: Option<i32>, nonce: &str) -> Result<Gone, Failure> {
         let Some(agent) = self.agent.take() else { return Ok(Gone { how: "its agent is gone".to_owned(), words: Vec::new() }) };
@@ -287,13 +294,12 @@ impl Slot {
 
     /// Ends the slot: its journal is closed, durably.
     async fn close(mut self, why: String) -> Result<u8, Failure> {
-        if let Some(agent) = self.agent.take() {
-            agent.dismiss().await;
-        }
         self.journal.append(&SlotRecord::SlotEnded { why })?;
         self.journal.sync().await?;
         crash_point("launch.slot.ended");
         self.wanted.leave();
+        // It may take a while, and the end of a job does not wait.
+        self.dismiss_agent().await;
         if !self.scheduler.exists() {
             // Who stops a slot of this machine looks after it.
             if self.stopping.is_none() {

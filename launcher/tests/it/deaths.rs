@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use bandmaster_record::Cause;
+use bandmaster_record::{Cause, SlotRecord};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -66,6 +66,26 @@ fn agents_that_die_at_once_end_the_slot_and_not_one_attempt_after_another() {
     let (code, stderr) = slot.wait_code();
     assert_eq!(code, Some(1));
     assert!(stderr.contains("SIGKILL"), "{stderr}");
+}
+
+#[test]
+fn a_slot_writes_its_end_before_it_waits_for_its_agent() {
+    let mut world = World::new(bash("true"));
+    world.array.idle = bandmaster_record::Seconds(1000.0);
+    world.write(None, &[]);
+    let slot = world.start();
+    let agent = slot.agent();
+    kill(Pid::from_raw(agent), Signal::SIGSTOP).unwrap();
+    slot.signal(Signal::SIGTERM);
+    wait_for("the slot's end in its journal", || world.records(&slot.id).iter().any(is_end).then_some(()));
+    let waits = runs(agent);
+    kill(Pid::from_raw(agent), Signal::SIGCONT).unwrap();
+    assert!(waits, "the agent was waited for first");
+    assert_eq!(slot.wait(&world).code, Some(85));
+}
+
+fn is_end(record: &SlotRecord) -> bool {
+    matches!(record, SlotRecord::SlotEnded { .. })
 }
 
 #[test]
