@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bandmaster_journal::crash_point;
-use bandmaster_record::{AttemptRef, Seconds, SlotRecord, Usage};
+use bandmaster_record::{AttemptRef, Cause, Seconds, SlotRecord, Usage};
 use tokio::time::{Instant, sleep_until};
 
 use super::agent::next;
@@ -14,7 +14,7 @@ use super::run::Slot;
 use crate::checkpoint::{interval, staging};
 use crate::failure::Failure;
 use crate::segment::{Action, Event, Machine, Notice, Verdict};
-use crate::wire::{FromAgent, ToAgent};
+use crate::wire::{FromAgent, Start, ToAgent};
 
 /// What woke the loop.
 enum Woken {
@@ -64,21 +64,16 @@ pub(super) async fn run(slot: &mut Slot, claimed: Claimed) -> Result<(), Failure
         group: None,
         usage: Usage::default(),
     };
-    let verdict = match impossible {
-        Some(why) => running.decide(&Event::CannotStart(&why)).and_then(finished),
-        None => {
-            let agent = slot.agent()?;
-            agent.tell(&ToAgent::Start(start)).await;
-            None
-        }
-    };
-    let verdict = match verdict {
+    let verdict = match impossible.and_then(|why| running.decide(&Event::CannotStart(&why)).and_then(finished)) {
         Some(verdict) => verdict,
-        None => running.supervise(slot).await?,
+        None => match running.supervise(slot, start).await {
+            Ok(verdict) => verdict,
+            Err(failure) => return Err(running.fail(slot, failure).await),
+        },
     };
     running.end(slot, verdict).await?;
     slot.patience.until(|| staging::close(&sweep, attempt)).await?;
-    Ok(())
+    slot.check_agents()
 }
 
 fn finished(action: Action) -> Option<Verdict> {
@@ -94,7 +89,8 @@ impl Attempt {
     }
 
     /// Until the attempt is over.
-    async fn supervise(&mut self, slot: &mut Slot) -> Result<Verdict, Failure> {
+    async fn supervise(&mut self, slot: &mut Slot, start: Box<Start>) -> Result<Verdict, Failure> {
+        slot.agent()?.tell(&ToAgent::Start(start)).await;
         loop {
             let deadline = self.machine.deadline().map(|deadline| self.origin + deadline);
             let due = [deadline, slot.journal.due(), self.publication.due(), slot.wanted.due()].into_iter().flatten().min();
@@ -158,13 +154,15 @@ impl Attempt {
             Some(FromAgent::Ready { .. }) => None,
             None => {
                 self.usage.wall = Seconds(self.origin.elapsed().as_secs_f64());
-                let gone = slot.lose_agent(self.group, &self.nonce).await?;
+                let gone = slot.lose_agent(self.group, &self.nonce).await;
                 let (cause, evidence, notice) = slot.scheduler.explain(&gone.words).await;
                 if notice.is_some() {
                     // There is nobody left to be told to stop.
                     self.decide(&Event::StopAsked(notice.as_ref()));
                 }
-                let why = if evidence.is_empty() { gone.how } else { format!("{}; {evidence}", gone.how) };
+                // Slurm's last line may be all the evidence.
+                let more = !evidence.is_empty() && gone.words.last() != Some(&evidence);
+                let why = if more { format!("{gone}; {evidence}") } else { gone.to_string() };
                 self.decide(&Event::AgentGone(cause, &why))
             }
         })
@@ -203,6 +201,16 @@ impl Attempt {
             tell(slot, answer).await;
         }
         Ok(())
+    }
+
+    /// The slot cannot go on: the trial is gone with the agent, and its end is written down if that can be.
+    async fn fail(mut self, slot: &mut Slot, failure: Failure) -> Failure {
+        slot.dismiss_agent().await;
+        self.usage.wall = Seconds(self.origin.elapsed().as_secs_f64());
+        if let Some(verdict) = self.decide(&Event::AgentGone(Cause::Lost, &failure.to_string())).and_then(finished) {
+            let _ = self.end(slot, verdict).await;
+        }
+        failure
     }
 
     /// Journals the end, durably, and says that there is something to observe.

@@ -63,9 +63,32 @@ fn agents_that_die_at_once_end_the_slot_and_not_one_attempt_after_another() {
         last = wait_for("another agent", || Some(slot.agent()).filter(|agent| *agent != last && runs(*agent)));
         kill(Pid::from_raw(last), Signal::SIGKILL).unwrap();
     }
-    let (code, stderr) = slot.wait_code();
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("SIGKILL"), "{stderr}");
+    let ended = slot.wait(&world);
+    assert_eq!((ended.code, ended.is_closed()), (Some(1), true), "{ended:?}");
+    assert!(ended.stderr.contains("SIGKILL"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_attempt_whose_agent_is_the_last_one_is_ended_before_its_slot_fails() {
+    let mut world = World::new(bash("true"));
+    world.array.idle = bandmaster_record::Seconds(1000.0);
+    world.write(None, &[]);
+    let slot = world.start();
+    let mut agent = slot.agent();
+    for _ in 0..2 {
+        kill(Pid::from_raw(agent), Signal::SIGKILL).unwrap();
+        agent = wait_for("another agent", || Some(slot.agent()).filter(|next| *next != agent && runs(*next)));
+    }
+    // It is told to start a trial, and dies of it.
+    kill(Pid::from_raw(agent), Signal::SIGSTOP).unwrap();
+    world.write(None, &[segment()]);
+    let began = |record: &SlotRecord| matches!(record, SlotRecord::AttemptStarted { .. });
+    wait_for("the attempt", || world.records(&slot.id).iter().any(began).then_some(()));
+    kill(Pid::from_raw(agent), Signal::SIGKILL).unwrap();
+    let ended = slot.wait(&world);
+    assert_eq!((ended.code, ended.end().cause), (Some(1), Cause::Lost));
+    let Some(SlotRecord::SlotEnded { why }) = ended.records.last() else { panic!("{ended:?}") };
+    assert!(why.contains("agents") && why.contains("SIGKILL"), "{why}");
 }
 
 #[test]
