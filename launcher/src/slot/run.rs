@@ -219,13 +219,7 @@ impl Slot {
 
     /// Why no segment should begin any more, if so.
     pub(super) fn too_late(&self) -> Option<String> {
-        let grace = self.array.trial.stop_grace.0;
-        self.time_for_segment().filter(Duration::is_zero).map(|_| {
-            format!(
-                "too little of the job's time is left: a trial may need {grace} s to stop, and {} s more are kept",
-                limit::MARGIN.as_secs()
-            )
-        })
+        self.time_for_segment().filter(Duration::is_zero).map(|_| limit::too_late(self.array.trial.stop_grace))
     }
 
     /// Waits without a trial: hears signals, looks after the agent, and after the wanted file.
