@@ -22,10 +22,15 @@ pub struct Rules {
     pub time: Option<Duration>,
     /// How long it may take to stop before it is killed.
     pub grace: Duration,
+    /// How long its agent has to start it, where its job ends at some time.
+    pub start: Option<Duration>,
 }
 
 /// How long a trial is left alone while it is found out why it must stop.
 const HEARING: Duration = Duration::from_millis(500);
+
+/// How long a trial that was killed may take to go: a process that waits for a device can take for ever.
+const GOING: Duration = Duration::from_secs(10);
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +44,8 @@ pub enum Event<'a> {
     StopAsked(Option<&'a Notice>),
     /// Time passed; sent when [`Machine::deadline`] is reached.
     Passed,
+    /// The trial's process ended; how follows, though it may take a while.
+    Left,
     /// The trial's process ended, and everything that it started is gone.
     Ended(&'a Exit),
     /// There never was a process; why, as a sentence.
@@ -72,6 +79,8 @@ pub enum Action {
     Kill,
     /// The attempt is over.
     Finish(Verdict),
+    /// It is over although nobody said so: its agent is to be dropped, with all that is left.
+    Abandon(Verdict),
 }
 
 /// How an attempt ended.
@@ -102,7 +111,9 @@ enum Phase {
     Stopping {
         kill_at: Duration,
     },
-    Killed,
+    Killed {
+        at: Duration,
+    },
     Over,
 }
 
@@ -115,6 +126,8 @@ pub struct Machine {
     stop: Option<(Notice, Duration)>,
     /// Whether the reason may still be corrected.
     guessed: bool,
+    /// Whether its process is gone.
+    left: bool,
     result: Option<Number>,
     /// The last report of all, to explain a missing result.
     last: Option<(Resource, Vec<String>)>,
@@ -123,7 +136,7 @@ pub struct Machine {
 impl Machine {
     /// An attempt whose agent was told to start the trial.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, phase: Phase::Starting, stop: None, guessed: false, result: None, last: None }
+        Self { rules, phase: Phase::Starting, stop: None, guessed: false, left: false, result: None, last: None }
     }
 
     /// When [`Event::Passed`] is due, on the caller's clock; `None` while nothing waits for time.
@@ -132,7 +145,9 @@ impl Machine {
             Phase::Running { since } => self.rules.time.map(|time| since + time),
             Phase::Asked { until } => Some(until),
             Phase::Stopping { kill_at } => Some(kill_at),
-            Phase::Starting | Phase::Killed | Phase::Over => None,
+            Phase::Starting => self.rules.start,
+            Phase::Killed { at } if !self.left => Some(at + GOING),
+            Phase::Killed { .. } | Phase::Over => None,
         }
     }
 
@@ -161,9 +176,13 @@ impl Machine {
                 None
             }
             (_, Event::Passed) => self.passed(now),
-            (_, Event::Ended(exit)) => Some(self.finish(exit)),
-            (_, Event::CannotStart(why)) => Some(self.over(Cause::CannotStart, None, None, why.to_owned())),
-            (_, Event::AgentGone(cause, why)) => Some(self.lose(cause, why)),
+            (_, Event::Left) => {
+                self.left = true;
+                None
+            }
+            (_, Event::Ended(exit)) => Some(Action::Finish(self.finish(exit))),
+            (_, Event::CannotStart(why)) => Some(Action::Finish(self.over(Cause::CannotStart, None, None, why.to_owned()))),
+            (_, Event::AgentGone(cause, why)) => Some(Action::Finish(self.lost(cause, why))),
         }
     }
 
@@ -211,17 +230,20 @@ impl Machine {
                 Some(self.stop(now, Notice { reason: StopReason::Asked, left: None, evidence }))
             }
             Phase::Stopping { .. } => {
-                self.phase = Phase::Killed;
+                self.phase = Phase::Killed { at: now };
                 Some(Action::Kill)
             }
-            Phase::Starting | Phase::Killed | Phase::Over => None,
+            // There is no trial to be asked to stop.
+            Phase::Starting => Some(Action::Abandon(self.lost(Cause::Lost, "its agent had not started it when its job was about to end"))),
+            Phase::Killed { .. } => Some(Action::Abandon(self.lost(Cause::Lost, "it did not go when it was killed"))),
+            Phase::Over => None,
         }
     }
 
-    fn finish(&mut self, exit: &Exit) -> Action {
+    fn finish(&mut self, exit: &Exit) -> Verdict {
         let (cause, detail) = match &self.stop {
             stop if self.result.is_some() && (stop.is_some() || exit.code == Some(0)) => (Cause::Completed, self.completed()),
-            Some((notice, grace)) if self.phase == Phase::Killed => {
+            Some((notice, grace)) if matches!(self.phase, Phase::Killed { .. }) => {
                 let end = format!("it did not leave within {} s and was killed", grace.as_secs_f64());
                 (notice.reason.cause(), stopped(notice, &end))
             }
@@ -232,7 +254,7 @@ impl Machine {
     }
 
     /// With its agent the trial is gone too. Where it had been asked to stop, that is why.
-    fn lose(&mut self, cause: Cause, why: &str) -> Action {
+    fn lost(&mut self, cause: Cause, why: &str) -> Verdict {
         let (cause, detail) = match &self.stop {
             Some(_) if self.result.is_some() => (Cause::Completed, self.completed()),
             Some((notice, _)) => (notice.reason.cause(), stopped(notice, why)),
@@ -273,10 +295,10 @@ impl Machine {
         }
     }
 
-    fn over(&mut self, cause: Cause, exit_code: Option<i32>, signal: Option<i32>, detail: String) -> Action {
+    fn over(&mut self, cause: Cause, exit_code: Option<i32>, signal: Option<i32>, detail: String) -> Verdict {
         self.phase = Phase::Over;
         let result = if cause == Cause::Completed { self.result } else { None };
-        Action::Finish(Verdict { cause, exit_code, signal, detail, result })
+        Verdict { cause, exit_code, signal, detail, result }
     }
 }
 
@@ -310,7 +332,7 @@ mod tests {
     }
 
     fn machine(time: Option<u64>) -> Machine {
-        Machine::new(Rules { target: Resource(3), metric: "loss".into(), time: time.map(s), grace: s(10) })
+        Machine::new(Rules { target: Resource(3), metric: "loss".into(), time: time.map(s), grace: s(10), start: None })
     }
 
     fn metrics(name: &str, value: f64) -> BTreeMap<String, Number> {
@@ -400,7 +422,6 @@ mod tests {
         assert_eq!(machine.deadline(), Some(s(75)));
         assert_eq!(machine.handle(s(66), Event::StopAsked(Some(&asked()))), None);
         assert_eq!(machine.handle(s(75), Event::Passed), Some(Action::Kill));
-        assert_eq!(machine.deadline(), None);
         let verdict = verdict(machine.handle(s(76), Event::Ended(&signal(9))));
         assert_eq!(verdict.cause, Cause::TimeLimit);
         assert!(verdict.detail.contains("was killed"));
@@ -432,6 +453,42 @@ mod tests {
         let why = verdict(machine(None).handle(s(0), Event::CannotStart("no such program")));
         assert_eq!((why.cause, why.detail.as_str()), (Cause::CannotStart, "no such program"));
         assert_eq!(verdict(machine(None).handle(s(0), Event::AgentGone(Cause::Lost, "gone"))).cause, Cause::Lost);
+    }
+
+    #[test]
+    fn a_trial_that_does_not_go_when_it_is_killed_is_not_waited_for() {
+        let killed = || {
+            let mut machine = machine(Some(60));
+            machine.handle(s(0), Event::Started);
+            machine.handle(s(60), Event::Passed);
+            assert_eq!(machine.handle(s(70), Event::Passed), Some(Action::Kill));
+            assert_eq!(machine.deadline(), Some(s(80)));
+            machine
+        };
+        let mut machine = killed();
+        let Some(Action::Abandon(verdict)) = machine.handle(s(80), Event::Passed) else { panic!("{machine:?}") };
+        assert_eq!((verdict.cause, verdict.exit_code, verdict.signal), (Cause::TimeLimit, None, None));
+        assert!(verdict.detail.contains("it did not go when it was killed"), "{}", verdict.detail);
+        assert_eq!((machine.deadline(), machine.handle(s(81), Event::Ended(&signal(9)))), (None, None));
+        // One that has gone may have left a checkpoint, which takes as long as it takes.
+        let mut machine = killed();
+        machine.handle(s(71), Event::Left);
+        assert_eq!((machine.deadline(), machine.handle(s(999), Event::Passed)), (None, None));
+        assert_eq!(self::verdict(machine.handle(s(999), Event::Ended(&signal(9)))).cause, Cause::TimeLimit);
+    }
+
+    #[test]
+    fn an_agent_that_starts_nothing_is_not_waited_for_beyond_its_jobs_end() {
+        assert_eq!(machine(None).deadline(), None);
+        let new = || Machine::new(Rules { start: Some(s(30)), ..machine(None).rules });
+        let mut machine = new();
+        assert_eq!((machine.deadline(), machine.handle(s(29), Event::Passed)), (Some(s(30)), None));
+        let Some(Action::Abandon(verdict)) = machine.handle(s(30), Event::Passed) else { panic!("{machine:?}") };
+        assert_eq!(verdict.cause, Cause::Lost);
+        assert!(verdict.detail.contains("had not started it"), "{}", verdict.detail);
+        let mut machine = new();
+        machine.handle(s(29), Event::Started);
+        assert_eq!(machine.deadline(), None);
     }
 
     #[test]
@@ -497,6 +554,7 @@ mod tests {
                     2 => Event::StopAsked(None),
                     7 => Event::StopAsked(Some(&known)),
                     3 | 4 => Event::Passed,
+                    6 => Event::Left,
                     5 if number == 0 => Event::AgentGone(Cause::Lost, "gone"),
                     _ if number == 1 => Event::Ended(&exit),
                     _ => Event::Passed,
@@ -504,7 +562,7 @@ mod tests {
                 match machine.handle(now, event) {
                     Some(Action::Stop { grace, .. }) => { stops += 1; prop_assert!(grace <= s(10)); }
                     Some(Action::Kill) => { kills += 1; prop_assert_eq!(stops, 1); }
-                    Some(Action::Finish(verdict)) => {
+                    Some(Action::Finish(verdict) | Action::Abandon(verdict)) => {
                         verdicts += 1;
                         prop_assert_eq!(verdict.result.is_some(), verdict.cause == Cause::Completed);
                     }

@@ -133,6 +133,11 @@ impl Agent {
         }
     }
 
+    /// Kills it.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.start_kill();
+    }
+
     /// The end of an agent that is gone, with all that its trial left: `group` is the trial's process group if it had
     /// started.
     pub(super) async fn bury(mut self, group: Option<i32>, nonce: &str) -> Gone {

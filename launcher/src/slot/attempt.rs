@@ -78,7 +78,7 @@ pub(super) async fn run(slot: &mut Slot, claimed: Claimed) -> Result<(), Failure
 
 fn finished(action: Action) -> Option<Verdict> {
     match action {
-        Action::Finish(verdict) => Some(verdict),
+        Action::Finish(verdict) | Action::Abandon(verdict) => Some(verdict),
         Action::Stop { .. } | Action::Kill => None,
     }
 }
@@ -115,6 +115,11 @@ impl Attempt {
                 }
                 Some(Action::Kill) => tell(slot, ToAgent::Kill).await,
                 Some(Action::Finish(verdict)) => return Ok(verdict),
+                Some(Action::Abandon(verdict)) => {
+                    self.usage.wall = Seconds(self.origin.elapsed().as_secs_f64());
+                    slot.drop_agent(self.group, &self.nonce).await;
+                    return Ok(verdict);
+                }
                 None => {}
             }
             self.answer(slot).await?;
@@ -147,6 +152,7 @@ impl Attempt {
             }
             Some(FromAgent::Signalled { signal }) => self.stop_for(slot, signal),
             Some(FromAgent::CannotStart { why }) => self.decide(&Event::CannotStart(&why)),
+            Some(FromAgent::Left) => self.decide(&Event::Left),
             Some(FromAgent::Ended { exit, usage }) => {
                 self.usage = usage;
                 self.decide(&Event::Ended(&exit))

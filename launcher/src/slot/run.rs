@@ -274,6 +274,14 @@ impl Slot {
         }
     }
 
+    /// Kills an agent that does not do what it is told, and what its trial left.
+    pub(super) async fn drop_agent(&mut self, group: Option<i32>, nonce: &str) {
+        if let Some(agent) = &mut self.agent {
+            agent.kill();
+        }
+        self.lose_agent(group, nonce).await;
+    }
+
     /// The agent is gone: ends what its trial left.
     pub(super) async fn lose_agent(&mut self, group: Option<i32>, nonce: &str) -> Gone {
         let Some(agent) = self.agent.take() else { return Gone { how: "its agent is gone".to_owned(), words: Vec::new() } };

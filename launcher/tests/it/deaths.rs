@@ -112,6 +112,21 @@ fn is_end(record: &SlotRecord) -> bool {
 }
 
 #[test]
+fn an_agent_that_does_nothing_more_does_not_keep_its_slot() {
+    let mut world = World::new(bash(STRAY));
+    world.array.trial.stop_grace = bandmaster_record::Seconds(0.1);
+    world.write(None, &[segment()]);
+    let slot = world.start();
+    let pids = pids(&world);
+    kill(Pid::from_raw(slot.agent()), Signal::SIGSTOP).unwrap();
+    slot.signal(Signal::SIGTERM);
+    let ended = slot.wait(&world);
+    gone(pids);
+    assert_eq!((ended.code, ended.end().cause, ended.is_closed()), (Some(85), Cause::Stopped, true), "{ended:?}");
+    assert!(ended.end().detail.contains("did not go when it was killed"), "{}", ended.end().detail);
+}
+
+#[test]
 fn a_trial_that_is_killed_is_resumed_where_it_was() {
     let world = World::new(bash(PATIENT));
     world.write(None, &[segment()]);
