@@ -68,7 +68,7 @@ pub struct Notice {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Ask the trial to checkpoint and leave.
+    /// Ask the trial to checkpoint and leave; a second time when the reason, and with it the time, was not known at the first.
     Stop {
         /// Why.
         reason: StopReason,
@@ -171,10 +171,7 @@ impl Machine {
             (Phase::Starting | Phase::Running { .. } | Phase::Asked { .. }, Event::StopAsked(Some(notice))) => {
                 Some(self.stop(now, notice.clone()))
             }
-            (_, Event::StopAsked(notice)) => {
-                self.correct(now, notice);
-                None
-            }
+            (_, Event::StopAsked(notice)) => self.correct(now, notice?),
             (_, Event::Passed) => self.passed(now),
             (_, Event::Left) => {
                 self.left = true;
@@ -204,14 +201,16 @@ impl Machine {
         Action::Stop { reason, grace }
     }
 
-    /// The reason has come after the trial was asked to stop.
-    fn correct(&mut self, now: Duration, notice: Option<&Notice>) {
-        let (Some(notice), Some((guess, _)), true) = (notice, &mut self.stop, self.guessed) else { return };
-        if let (Phase::Stopping { kill_at }, Some(left)) = (&mut self.phase, notice.left) {
-            *kill_at = (*kill_at).min(now + left);
-        }
+    /// The reason has come after the trial was asked to stop: it is told again, with what is left of its time.
+    fn correct(&mut self, now: Duration, notice: &Notice) -> Option<Action> {
+        let (Some((guess, grace)), true) = (&mut self.stop, self.guessed) else { return None };
         *guess = notice.clone();
         self.guessed = false;
+        let Phase::Stopping { kill_at } = &mut self.phase else { return None };
+        let end = notice.left.map_or(*kill_at, |left| (now + left).min(*kill_at));
+        *grace = grace.saturating_sub(kill_at.saturating_sub(end));
+        *kill_at = end;
+        Some(Action::Stop { reason: notice.reason, grace: end.saturating_sub(now) })
     }
 
     fn passed(&mut self, now: Duration) -> Option<Action> {
@@ -507,16 +506,40 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_comes_late_is_written_down_and_shortens_the_grace_and_is_the_last() {
+    fn a_reason_that_comes_late_is_told_with_the_time_that_is_left_and_is_the_last() {
         let mut machine = machine(None);
         machine.handle(s(0), Event::Started);
         machine.handle(s(1), Event::StopAsked(None));
         assert_eq!(machine.handle(s(2), Event::Passed), stop(StopReason::Asked, 10));
         assert_eq!(machine.handle(s(2), Event::StopAsked(None)), None);
-        assert_eq!(machine.handle(s(3), Event::StopAsked(Some(&preempted(4)))), None);
+        assert_eq!(machine.handle(s(3), Event::StopAsked(Some(&preempted(4)))), stop(StopReason::Preempted, 4));
         assert_eq!(machine.handle(s(4), Event::StopAsked(Some(&asked()))), None);
         assert_eq!(machine.deadline(), Some(s(7)));
-        assert_eq!(verdict(machine.handle(s(6), Event::Ended(&code(0)))).cause, Cause::Preempted);
+        assert_eq!(machine.handle(s(7), Event::Passed), Some(Action::Kill));
+        let verdict = verdict(machine.handle(s(8), Event::Ended(&signal(9))));
+        assert_eq!(verdict.cause, Cause::Preempted);
+        assert!(verdict.detail.contains("within 5 s"), "{}", verdict.detail);
+    }
+
+    #[test]
+    fn a_late_reason_never_gives_more_time() {
+        let guessed = || {
+            let mut machine = machine(None);
+            machine.handle(s(0), Event::Started);
+            machine.handle(s(1), Event::StopAsked(None));
+            assert_eq!(machine.handle(s(2), Event::Passed), stop(StopReason::Asked, 10));
+            machine
+        };
+        for notice in [preempted(60), Notice { left: None, ..preempted(0) }] {
+            let mut machine = guessed();
+            assert_eq!(machine.handle(s(5), Event::StopAsked(Some(&notice))), stop(StopReason::Preempted, 7));
+            assert_eq!(machine.deadline(), Some(s(12)));
+        }
+        // And who was killed by then is told nothing.
+        let mut machine = guessed();
+        assert_eq!(machine.handle(s(12), Event::Passed), Some(Action::Kill));
+        assert_eq!(machine.handle(s(13), Event::StopAsked(Some(&preempted(4)))), None);
+        assert_eq!(verdict(machine.handle(s(13), Event::Ended(&signal(9)))).cause, Cause::Preempted);
     }
 
     #[test]
@@ -539,11 +562,12 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: one verdict at most, a stop before a kill, a result only when completed.
+        /// Whatever happens in whatever order: one verdict at most, a stop before a kill and no third, a result only when completed.
         #[test]
         fn any_course_of_events_is_decided_once(course in proptest::collection::vec((0..10u8, 0..30u64, 0..5u64), 0..40)) {
             let mut machine = machine(Some(20));
             let (mut now, mut stops, mut kills, mut verdicts) = (s(0), 0, 0, 0);
+            let mut killed_by = Duration::MAX;
             for (kind, wait, number) in course {
                 now += s(wait);
                 let known = preempted(number);
@@ -560,15 +584,19 @@ mod tests {
                     _ => Event::Passed,
                 };
                 match machine.handle(now, event) {
-                    Some(Action::Stop { grace, .. }) => { stops += 1; prop_assert!(grace <= s(10)); }
-                    Some(Action::Kill) => { kills += 1; prop_assert_eq!(stops, 1); }
+                    Some(Action::Stop { grace, .. }) => {
+                        stops += 1;
+                        prop_assert!(grace <= s(10) && now + grace <= killed_by.max(now) && kills == 0);
+                        killed_by = now + grace;
+                    }
+                    Some(Action::Kill) => { kills += 1; prop_assert!(stops >= 1 && now >= killed_by); }
                     Some(Action::Finish(verdict) | Action::Abandon(verdict)) => {
                         verdicts += 1;
                         prop_assert_eq!(verdict.result.is_some(), verdict.cause == Cause::Completed);
                     }
                     None => {}
                 }
-                prop_assert!(stops <= 1 && kills <= 1 && verdicts <= 1);
+                prop_assert!(stops <= 2 && kills <= 1 && verdicts <= 1);
                 prop_assert!(machine.deadline().is_none() || verdicts == 0);
             }
         }

@@ -105,7 +105,7 @@ impl Attempt {
             let action = match woken {
                 Woken::Agent(message) => self.hear(slot, message).await?,
                 Woken::Signal(signal) => self.stop_for(slot, signal),
-                Woken::Told(notice) => self.decide(&Event::StopAsked(notice.as_ref())),
+                Woken::Told(notice) => self.ask_to_stop(slot, notice.as_ref()),
                 Woken::Time => self.pass(slot)?,
             };
             match action {
@@ -164,7 +164,7 @@ impl Attempt {
                 let (cause, evidence, notice) = slot.scheduler.explain(&gone.words).await;
                 if notice.is_some() {
                     // There is nobody left to be told to stop.
-                    self.decide(&Event::StopAsked(notice.as_ref()));
+                    self.ask_to_stop(slot, notice.as_ref());
                 }
                 // Slurm's last line may be all the evidence.
                 let more = !evidence.is_empty() && gone.words.last() != Some(&evidence);
@@ -178,7 +178,13 @@ impl Attempt {
     fn stop_for(&mut self, slot: &mut Slot, signal: i32) -> Option<Action> {
         slot.stop(signal);
         let notice = slot.scheduler.signalled(signal);
-        self.decide(&Event::StopAsked(notice.as_ref()))
+        self.ask_to_stop(slot, notice.as_ref())
+    }
+
+    /// The slot is to end, for a reason that is known or not yet.
+    fn ask_to_stop(&mut self, slot: &mut Slot, notice: Option<&Notice>) -> Option<Action> {
+        slot.reason = notice.map(|notice| notice.reason).or(slot.reason);
+        self.decide(&Event::StopAsked(notice))
     }
 
     /// What is due by now.
