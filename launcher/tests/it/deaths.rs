@@ -80,7 +80,7 @@ fn an_attempt_whose_agent_is_the_last_one_is_ended_before_its_slot_fails() {
         agent = wait_for("another agent", || Some(slot.agent()).filter(|next| *next != agent && runs(*next)));
     }
     // It is told to start a trial, and dies of it.
-    kill(Pid::from_raw(agent), Signal::SIGSTOP).unwrap();
+    suspend(agent);
     world.write(None, &[segment()]);
     let began = |record: &SlotRecord| matches!(record, SlotRecord::AttemptStarted { .. });
     wait_for("the attempt", || world.records(&slot.id).iter().any(began).then_some(()));
@@ -98,13 +98,20 @@ fn a_slot_writes_its_end_before_it_waits_for_its_agent() {
     world.write(None, &[]);
     let slot = world.start();
     let agent = slot.agent();
-    kill(Pid::from_raw(agent), Signal::SIGSTOP).unwrap();
+    suspend(agent);
     slot.signal(Signal::SIGTERM);
     wait_for("the slot's end in its journal", || world.records(&slot.id).iter().any(is_end).then_some(()));
     let waits = runs(agent);
     kill(Pid::from_raw(agent), Signal::SIGCONT).unwrap();
     assert!(waits, "the agent was waited for first");
     assert_eq!(slot.wait(&world).code, Some(85));
+}
+
+/// Stops an agent, once it is one: the slot waits for a child of it to execute its program.
+fn suspend(agent: i32) {
+    let is_agent = || fs::read_to_string(format!("/proc/{agent}/cmdline")).is_ok_and(|words| words.ends_with("\0agent\0"));
+    wait_for("the agent", || is_agent().then_some(()));
+    kill(Pid::from_raw(agent), Signal::SIGSTOP).unwrap();
 }
 
 fn is_end(record: &SlotRecord) -> bool {
@@ -118,7 +125,7 @@ fn an_agent_that_does_nothing_more_does_not_keep_its_slot() {
     world.write(None, &[segment()]);
     let slot = world.start();
     let pids = pids(&world);
-    kill(Pid::from_raw(slot.agent()), Signal::SIGSTOP).unwrap();
+    suspend(slot.agent());
     slot.signal(Signal::SIGTERM);
     let ended = slot.wait(&world);
     gone(pids);
