@@ -22,10 +22,15 @@ pub struct Rules {
     pub time: Option<Duration>,
     /// How long it may take to stop before it is killed.
     pub grace: Duration,
+    /// How long its agent has to start it, where its job ends at some time.
+    pub start: Option<Duration>,
 }
 
 /// How long a trial is left alone while it is found out why it must stop.
 const HEARING: Duration = Duration::from_millis(500);
+
+/// How long a trial that was killed may take to go: a process that waits for a device can take for ever.
+const GOING: Duration = Duration::from_secs(10);
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +44,8 @@ pub enum Event<'a> {
     StopAsked(Option<&'a Notice>),
     /// Time passed; sent when [`Machine::deadline`] is reached.
     Passed,
+    /// The trial's process ended; how follows, though it may take a while.
+    Left,
     /// The trial's process ended, and everything that it started is gone.
     Ended(&'a Exit),
     /// There never was a process; why, as a sentence.
@@ -61,7 +68,7 @@ pub struct Notice {
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Ask the trial to checkpoint and leave.
+    /// Ask the trial to checkpoint and leave; a second time when the reason, and with it the time, was not known at the first.
     Stop {
         /// Why.
         reason: StopReason,
@@ -72,6 +79,8 @@ pub enum Action {
     Kill,
     /// The attempt is over.
     Finish(Verdict),
+    /// It is over although nobody said so: its agent is to be dropped, with all that is left.
+    Abandon(Verdict),
 }
 
 /// How an attempt ended.
@@ -102,7 +111,9 @@ enum Phase {
     Stopping {
         kill_at: Duration,
     },
-    Killed,
+    Killed {
+        at: Duration,
+    },
     Over,
 }
 
@@ -115,6 +126,8 @@ pub struct Machine {
     stop: Option<(Notice, Duration)>,
     /// Whether the reason may still be corrected.
     guessed: bool,
+    /// Whether its process is gone.
+    left: bool,
     result: Option<Number>,
     /// The last report of all, to explain a missing result.
     last: Option<(Resource, Vec<String>)>,
@@ -123,7 +136,7 @@ pub struct Machine {
 impl Machine {
     /// An attempt whose agent was told to start the trial.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, phase: Phase::Starting, stop: None, guessed: false, result: None, last: None }
+        Self { rules, phase: Phase::Starting, stop: None, guessed: false, left: false, result: None, last: None }
     }
 
     /// When [`Event::Passed`] is due, on the caller's clock; `None` while nothing waits for time.
@@ -132,7 +145,9 @@ impl Machine {
             Phase::Running { since } => self.rules.time.map(|time| since + time),
             Phase::Asked { until } => Some(until),
             Phase::Stopping { kill_at } => Some(kill_at),
-            Phase::Starting | Phase::Killed | Phase::Over => None,
+            Phase::Starting => self.rules.start,
+            Phase::Killed { at } if !self.left => Some(at + GOING),
+            Phase::Killed { .. } | Phase::Over => None,
         }
     }
 
@@ -156,14 +171,15 @@ impl Machine {
             (Phase::Starting | Phase::Running { .. } | Phase::Asked { .. }, Event::StopAsked(Some(notice))) => {
                 Some(self.stop(now, notice.clone()))
             }
-            (_, Event::StopAsked(notice)) => {
-                self.correct(now, notice);
+            (_, Event::StopAsked(notice)) => self.correct(now, notice?),
+            (_, Event::Passed) => self.passed(now),
+            (_, Event::Left) => {
+                self.left = true;
                 None
             }
-            (_, Event::Passed) => self.passed(now),
-            (_, Event::Ended(exit)) => Some(self.finish(exit)),
-            (_, Event::CannotStart(why)) => Some(self.over(Cause::CannotStart, None, None, why.to_owned())),
-            (_, Event::AgentGone(cause, why)) => Some(self.lose(cause, why)),
+            (_, Event::Ended(exit)) => Some(Action::Finish(self.finish(exit))),
+            (_, Event::CannotStart(why)) => Some(Action::Finish(self.over(Cause::CannotStart, None, None, why.to_owned()))),
+            (_, Event::AgentGone(cause, why)) => Some(Action::Finish(self.lost(cause, why))),
         }
     }
 
@@ -185,14 +201,16 @@ impl Machine {
         Action::Stop { reason, grace }
     }
 
-    /// The reason has come after the trial was asked to stop.
-    fn correct(&mut self, now: Duration, notice: Option<&Notice>) {
-        let (Some(notice), Some((guess, _)), true) = (notice, &mut self.stop, self.guessed) else { return };
-        if let (Phase::Stopping { kill_at }, Some(left)) = (&mut self.phase, notice.left) {
-            *kill_at = (*kill_at).min(now + left);
-        }
+    /// The reason has come after the trial was asked to stop: it is told again, with what is left of its time.
+    fn correct(&mut self, now: Duration, notice: &Notice) -> Option<Action> {
+        let (Some((guess, grace)), true) = (&mut self.stop, self.guessed) else { return None };
         *guess = notice.clone();
         self.guessed = false;
+        let Phase::Stopping { kill_at } = &mut self.phase else { return None };
+        let end = notice.left.map_or(*kill_at, |left| (now + left).min(*kill_at));
+        *grace = grace.saturating_sub(kill_at.saturating_sub(end));
+        *kill_at = end;
+        Some(Action::Stop { reason: notice.reason, grace: end.saturating_sub(now) })
     }
 
     fn passed(&mut self, now: Duration) -> Option<Action> {
@@ -211,17 +229,20 @@ impl Machine {
                 Some(self.stop(now, Notice { reason: StopReason::Asked, left: None, evidence }))
             }
             Phase::Stopping { .. } => {
-                self.phase = Phase::Killed;
+                self.phase = Phase::Killed { at: now };
                 Some(Action::Kill)
             }
-            Phase::Starting | Phase::Killed | Phase::Over => None,
+            // There is no trial to be asked to stop.
+            Phase::Starting => Some(Action::Abandon(self.lost(Cause::Lost, "its agent had not started it when its job was about to end"))),
+            Phase::Killed { .. } => Some(Action::Abandon(self.lost(Cause::Lost, "it did not go when it was killed"))),
+            Phase::Over => None,
         }
     }
 
-    fn finish(&mut self, exit: &Exit) -> Action {
+    fn finish(&mut self, exit: &Exit) -> Verdict {
         let (cause, detail) = match &self.stop {
             stop if self.result.is_some() && (stop.is_some() || exit.code == Some(0)) => (Cause::Completed, self.completed()),
-            Some((notice, grace)) if self.phase == Phase::Killed => {
+            Some((notice, grace)) if matches!(self.phase, Phase::Killed { .. }) => {
                 let end = format!("it did not leave within {} s and was killed", grace.as_secs_f64());
                 (notice.reason.cause(), stopped(notice, &end))
             }
@@ -232,7 +253,7 @@ impl Machine {
     }
 
     /// With its agent the trial is gone too. Where it had been asked to stop, that is why.
-    fn lose(&mut self, cause: Cause, why: &str) -> Action {
+    fn lost(&mut self, cause: Cause, why: &str) -> Verdict {
         let (cause, detail) = match &self.stop {
             Some(_) if self.result.is_some() => (Cause::Completed, self.completed()),
             Some((notice, _)) => (notice.reason.cause(), stopped(notice, why)),
@@ -273,10 +294,10 @@ impl Machine {
         }
     }
 
-    fn over(&mut self, cause: Cause, exit_code: Option<i32>, signal: Option<i32>, detail: String) -> Action {
+    fn over(&mut self, cause: Cause, exit_code: Option<i32>, signal: Option<i32>, detail: String) -> Verdict {
         self.phase = Phase::Over;
         let result = if cause == Cause::Completed { self.result } else { None };
-        Action::Finish(Verdict { cause, exit_code, signal, detail, result })
+        Verdict { cause, exit_code, signal, detail, result }
     }
 }
 
@@ -310,7 +331,7 @@ mod tests {
     }
 
     fn machine(time: Option<u64>) -> Machine {
-        Machine::new(Rules { target: Resource(3), metric: "loss".into(), time: time.map(s), grace: s(10) })
+        Machine::new(Rules { target: Resource(3), metric: "loss".into(), time: time.map(s), grace: s(10), start: None })
     }
 
     fn metrics(name: &str, value: f64) -> BTreeMap<String, Number> {
@@ -400,7 +421,6 @@ mod tests {
         assert_eq!(machine.deadline(), Some(s(75)));
         assert_eq!(machine.handle(s(66), Event::StopAsked(Some(&asked()))), None);
         assert_eq!(machine.handle(s(75), Event::Passed), Some(Action::Kill));
-        assert_eq!(machine.deadline(), None);
         let verdict = verdict(machine.handle(s(76), Event::Ended(&signal(9))));
         assert_eq!(verdict.cause, Cause::TimeLimit);
         assert!(verdict.detail.contains("was killed"));
@@ -435,6 +455,42 @@ mod tests {
     }
 
     #[test]
+    fn a_trial_that_does_not_go_when_it_is_killed_is_not_waited_for() {
+        let killed = || {
+            let mut machine = machine(Some(60));
+            machine.handle(s(0), Event::Started);
+            machine.handle(s(60), Event::Passed);
+            assert_eq!(machine.handle(s(70), Event::Passed), Some(Action::Kill));
+            assert_eq!(machine.deadline(), Some(s(80)));
+            machine
+        };
+        let mut machine = killed();
+        let Some(Action::Abandon(verdict)) = machine.handle(s(80), Event::Passed) else { panic!("{machine:?}") };
+        assert_eq!((verdict.cause, verdict.exit_code, verdict.signal), (Cause::TimeLimit, None, None));
+        assert!(verdict.detail.contains("it did not go when it was killed"), "{}", verdict.detail);
+        assert_eq!((machine.deadline(), machine.handle(s(81), Event::Ended(&signal(9)))), (None, None));
+        // One that has gone may have left a checkpoint, which takes as long as it takes.
+        let mut machine = killed();
+        machine.handle(s(71), Event::Left);
+        assert_eq!((machine.deadline(), machine.handle(s(999), Event::Passed)), (None, None));
+        assert_eq!(self::verdict(machine.handle(s(999), Event::Ended(&signal(9)))).cause, Cause::TimeLimit);
+    }
+
+    #[test]
+    fn an_agent_that_starts_nothing_is_not_waited_for_beyond_its_jobs_end() {
+        assert_eq!(machine(None).deadline(), None);
+        let new = || Machine::new(Rules { start: Some(s(30)), ..machine(None).rules });
+        let mut machine = new();
+        assert_eq!((machine.deadline(), machine.handle(s(29), Event::Passed)), (Some(s(30)), None));
+        let Some(Action::Abandon(verdict)) = machine.handle(s(30), Event::Passed) else { panic!("{machine:?}") };
+        assert_eq!(verdict.cause, Cause::Lost);
+        assert!(verdict.detail.contains("had not started it"), "{}", verdict.detail);
+        let mut machine = new();
+        machine.handle(s(29), Event::Started);
+        assert_eq!(machine.deadline(), None);
+    }
+
+    #[test]
     fn while_it_is_being_found_out_why_a_trial_is_left_alone_but_not_for_long() {
         let mut machine = machine(Some(60));
         machine.handle(s(0), Event::Started);
@@ -450,16 +506,40 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_comes_late_is_written_down_and_shortens_the_grace_and_is_the_last() {
+    fn a_reason_that_comes_late_is_told_with_the_time_that_is_left_and_is_the_last() {
         let mut machine = machine(None);
         machine.handle(s(0), Event::Started);
         machine.handle(s(1), Event::StopAsked(None));
         assert_eq!(machine.handle(s(2), Event::Passed), stop(StopReason::Asked, 10));
         assert_eq!(machine.handle(s(2), Event::StopAsked(None)), None);
-        assert_eq!(machine.handle(s(3), Event::StopAsked(Some(&preempted(4)))), None);
+        assert_eq!(machine.handle(s(3), Event::StopAsked(Some(&preempted(4)))), stop(StopReason::Preempted, 4));
         assert_eq!(machine.handle(s(4), Event::StopAsked(Some(&asked()))), None);
         assert_eq!(machine.deadline(), Some(s(7)));
-        assert_eq!(verdict(machine.handle(s(6), Event::Ended(&code(0)))).cause, Cause::Preempted);
+        assert_eq!(machine.handle(s(7), Event::Passed), Some(Action::Kill));
+        let verdict = verdict(machine.handle(s(8), Event::Ended(&signal(9))));
+        assert_eq!(verdict.cause, Cause::Preempted);
+        assert!(verdict.detail.contains("within 5 s"), "{}", verdict.detail);
+    }
+
+    #[test]
+    fn a_late_reason_never_gives_more_time() {
+        let guessed = || {
+            let mut machine = machine(None);
+            machine.handle(s(0), Event::Started);
+            machine.handle(s(1), Event::StopAsked(None));
+            assert_eq!(machine.handle(s(2), Event::Passed), stop(StopReason::Asked, 10));
+            machine
+        };
+        for notice in [preempted(60), Notice { left: None, ..preempted(0) }] {
+            let mut machine = guessed();
+            assert_eq!(machine.handle(s(5), Event::StopAsked(Some(&notice))), stop(StopReason::Preempted, 7));
+            assert_eq!(machine.deadline(), Some(s(12)));
+        }
+        // And who was killed by then is told nothing.
+        let mut machine = guessed();
+        assert_eq!(machine.handle(s(12), Event::Passed), Some(Action::Kill));
+        assert_eq!(machine.handle(s(13), Event::StopAsked(Some(&preempted(4)))), None);
+        assert_eq!(verdict(machine.handle(s(13), Event::Ended(&signal(9)))).cause, Cause::Preempted);
     }
 
     #[test]
@@ -482,11 +562,12 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: one verdict at most, a stop before a kill, a result only when completed.
+        /// Whatever happens in whatever order: one verdict at most, a stop before a kill and no third, a result only when completed.
         #[test]
         fn any_course_of_events_is_decided_once(course in proptest::collection::vec((0..10u8, 0..30u64, 0..5u64), 0..40)) {
             let mut machine = machine(Some(20));
             let (mut now, mut stops, mut kills, mut verdicts) = (s(0), 0, 0, 0);
+            let mut killed_by = Duration::MAX;
             for (kind, wait, number) in course {
                 now += s(wait);
                 let known = preempted(number);
@@ -497,20 +578,25 @@ mod tests {
                     2 => Event::StopAsked(None),
                     7 => Event::StopAsked(Some(&known)),
                     3 | 4 => Event::Passed,
+                    6 => Event::Left,
                     5 if number == 0 => Event::AgentGone(Cause::Lost, "gone"),
                     _ if number == 1 => Event::Ended(&exit),
                     _ => Event::Passed,
                 };
                 match machine.handle(now, event) {
-                    Some(Action::Stop { grace, .. }) => { stops += 1; prop_assert!(grace <= s(10)); }
-                    Some(Action::Kill) => { kills += 1; prop_assert_eq!(stops, 1); }
-                    Some(Action::Finish(verdict)) => {
+                    Some(Action::Stop { grace, .. }) => {
+                        stops += 1;
+                        prop_assert!(grace <= s(10) && now + grace <= killed_by.max(now) && kills == 0);
+                        killed_by = now + grace;
+                    }
+                    Some(Action::Kill) => { kills += 1; prop_assert!(stops >= 1 && now >= killed_by); }
+                    Some(Action::Finish(verdict) | Action::Abandon(verdict)) => {
                         verdicts += 1;
                         prop_assert_eq!(verdict.result.is_some(), verdict.cause == Cause::Completed);
                     }
                     None => {}
                 }
-                prop_assert!(stops <= 1 && kills <= 1 && verdicts <= 1);
+                prop_assert!(stops <= 2 && kills <= 1 && verdicts <= 1);
                 prop_assert!(machine.deadline().is_none() || verdicts == 0);
             }
         }

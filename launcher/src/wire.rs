@@ -150,6 +150,8 @@ pub enum FromAgent {
         /// One sentence.
         text: String,
     },
+    /// The trial's process ended; how follows when its last checkpoints are answered.
+    Left,
     /// The trial ended, and all that it started is gone.
     Ended {
         /// How.

@@ -108,7 +108,7 @@ impl Trial {
     pub(super) async fn finish(&mut self, kills: &Kills) -> Vec<FromAgent> {
         let wall = Seconds(self.began.elapsed().as_secs_f64());
         let end = reap::clear(self.pid).await;
-        let mut tell = Vec::new();
+        let mut tell = vec![FromAgent::Left];
         let mut note = |text| tell.push(FromAgent::Note { text });
         if !end.killed.is_empty() {
             note(format!("processes that it left running were killed: {}", listed(&end.killed)));

@@ -1,6 +1,7 @@
 //! The slot's side of its agent: a child process that it speaks with in lines of JSON.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -52,6 +53,15 @@ pub(super) struct Gone {
     pub(super) how: String,
     /// What the scheduler printed beside it.
     pub(super) words: Vec<String>,
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.words.last() {
+            Some(last) => write!(f, "{} ({last})", self.how),
+            None => f.write_str(&self.how),
+        }
+    }
 }
 
 impl Agent {
@@ -123,6 +133,11 @@ impl Agent {
         }
     }
 
+    /// Kills it.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.start_kill();
+    }
+
     /// The end of an agent that is gone, with all that its trial left: `group` is the trial's process group if it had
     /// started.
     pub(super) async fn bury(mut self, group: Option<i32>, nonce: &str) -> Gone {
@@ -175,5 +190,19 @@ pub(super) async fn next(agent: &mut Option<Agent>) -> Option<FromAgent> {
     match agent {
         Some(agent) => agent.next().await,
         None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_that_srun_could_not_start_is_told_with_sruns_last_words() {
+        let words = ["srun: job 7 queued and waiting for resources", "srun: error: Unable to create step for job 7: Invalid account"];
+        let gone = Gone { how: "its agent exited with 1".into(), words: words.map(str::to_owned).into() };
+        assert_eq!(gone.to_string(), "its agent exited with 1 (srun: error: Unable to create step for job 7: Invalid account)");
+        let silent = Gone { words: Vec::new(), ..gone };
+        assert_eq!(silent.to_string(), "its agent exited with 1");
     }
 }

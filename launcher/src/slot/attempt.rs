@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bandmaster_journal::crash_point;
-use bandmaster_record::{AttemptRef, Seconds, SlotRecord, Usage};
+use bandmaster_record::{AttemptRef, Cause, Seconds, SlotRecord, Usage};
 use tokio::time::{Instant, sleep_until};
 
 use super::agent::next;
@@ -14,7 +14,7 @@ use super::run::Slot;
 use crate::checkpoint::{interval, staging};
 use crate::failure::Failure;
 use crate::segment::{Action, Event, Machine, Notice, Verdict};
-use crate::wire::{FromAgent, ToAgent};
+use crate::wire::{FromAgent, Start, ToAgent};
 
 /// What woke the loop.
 enum Woken {
@@ -64,26 +64,21 @@ pub(super) async fn run(slot: &mut Slot, claimed: Claimed) -> Result<(), Failure
         group: None,
         usage: Usage::default(),
     };
-    let verdict = match impossible {
-        Some(why) => running.decide(&Event::CannotStart(&why)).and_then(finished),
-        None => {
-            let agent = slot.agent()?;
-            agent.tell(&ToAgent::Start(start)).await;
-            None
-        }
-    };
-    let verdict = match verdict {
+    let verdict = match impossible.and_then(|why| running.decide(&Event::CannotStart(&why)).and_then(finished)) {
         Some(verdict) => verdict,
-        None => running.supervise(slot).await?,
+        None => match running.supervise(slot, start).await {
+            Ok(verdict) => verdict,
+            Err(failure) => return Err(running.fail(slot, failure).await),
+        },
     };
     running.end(slot, verdict).await?;
     slot.patience.until(|| staging::close(&sweep, attempt)).await?;
-    Ok(())
+    slot.check_agents()
 }
 
 fn finished(action: Action) -> Option<Verdict> {
     match action {
-        Action::Finish(verdict) => Some(verdict),
+        Action::Finish(verdict) | Action::Abandon(verdict) => Some(verdict),
         Action::Stop { .. } | Action::Kill => None,
     }
 }
@@ -94,7 +89,8 @@ impl Attempt {
     }
 
     /// Until the attempt is over.
-    async fn supervise(&mut self, slot: &mut Slot) -> Result<Verdict, Failure> {
+    async fn supervise(&mut self, slot: &mut Slot, start: Box<Start>) -> Result<Verdict, Failure> {
+        slot.agent()?.tell(&ToAgent::Start(start)).await;
         loop {
             let deadline = self.machine.deadline().map(|deadline| self.origin + deadline);
             let due = [deadline, slot.journal.due(), self.publication.due(), slot.wanted.due()].into_iter().flatten().min();
@@ -109,7 +105,7 @@ impl Attempt {
             let action = match woken {
                 Woken::Agent(message) => self.hear(slot, message).await?,
                 Woken::Signal(signal) => self.stop_for(slot, signal),
-                Woken::Told(notice) => self.decide(&Event::StopAsked(notice.as_ref())),
+                Woken::Told(notice) => self.ask_to_stop(slot, notice.as_ref()),
                 Woken::Time => self.pass(slot)?,
             };
             match action {
@@ -119,6 +115,11 @@ impl Attempt {
                 }
                 Some(Action::Kill) => tell(slot, ToAgent::Kill).await,
                 Some(Action::Finish(verdict)) => return Ok(verdict),
+                Some(Action::Abandon(verdict)) => {
+                    self.usage.wall = Seconds(self.origin.elapsed().as_secs_f64());
+                    slot.drop_agent(self.group, &self.nonce).await;
+                    return Ok(verdict);
+                }
                 None => {}
             }
             self.answer(slot).await?;
@@ -151,6 +152,7 @@ impl Attempt {
             }
             Some(FromAgent::Signalled { signal }) => self.stop_for(slot, signal),
             Some(FromAgent::CannotStart { why }) => self.decide(&Event::CannotStart(&why)),
+            Some(FromAgent::Left) => self.decide(&Event::Left),
             Some(FromAgent::Ended { exit, usage }) => {
                 self.usage = usage;
                 self.decide(&Event::Ended(&exit))
@@ -158,13 +160,15 @@ impl Attempt {
             Some(FromAgent::Ready { .. }) => None,
             None => {
                 self.usage.wall = Seconds(self.origin.elapsed().as_secs_f64());
-                let gone = slot.lose_agent(self.group, &self.nonce).await?;
+                let gone = slot.lose_agent(self.group, &self.nonce).await;
                 let (cause, evidence, notice) = slot.scheduler.explain(&gone.words).await;
                 if notice.is_some() {
                     // There is nobody left to be told to stop.
-                    self.decide(&Event::StopAsked(notice.as_ref()));
+                    self.ask_to_stop(slot, notice.as_ref());
                 }
-                let why = if evidence.is_empty() { gone.how } else { format!("{}; {evidence}", gone.how) };
+                // Slurm's last line may be all the evidence.
+                let more = !evidence.is_empty() && gone.words.last() != Some(&evidence);
+                let why = if more { format!("{gone}; {evidence}") } else { gone.to_string() };
                 self.decide(&Event::AgentGone(cause, &why))
             }
         })
@@ -174,7 +178,13 @@ impl Attempt {
     fn stop_for(&mut self, slot: &mut Slot, signal: i32) -> Option<Action> {
         slot.stop(signal);
         let notice = slot.scheduler.signalled(signal);
-        self.decide(&Event::StopAsked(notice.as_ref()))
+        self.ask_to_stop(slot, notice.as_ref())
+    }
+
+    /// The slot is to end, for a reason that is known or not yet.
+    fn ask_to_stop(&mut self, slot: &mut Slot, notice: Option<&Notice>) -> Option<Action> {
+        slot.reason = notice.map(|notice| notice.reason).or(slot.reason);
+        self.decide(&Event::StopAsked(notice))
     }
 
     /// What is due by now.
@@ -203,6 +213,16 @@ impl Attempt {
             tell(slot, answer).await;
         }
         Ok(())
+    }
+
+    /// The slot cannot go on: the trial is gone with the agent, and its end is written down if that can be.
+    async fn fail(mut self, slot: &mut Slot, failure: Failure) -> Failure {
+        slot.dismiss_agent().await;
+        self.usage.wall = Seconds(self.origin.elapsed().as_secs_f64());
+        if let Some(verdict) = self.decide(&Event::AgentGone(Cause::Lost, &failure.to_string())).and_then(finished) {
+            let _ = self.end(slot, verdict).await;
+        }
+        failure
     }
 
     /// Journals the end, durably, and says that there is something to observe.

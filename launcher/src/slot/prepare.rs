@@ -26,6 +26,7 @@ pub(super) fn rules(settings: &TrialSettings, segment: &Segment, time: Option<Du
         metric: settings.metric.clone(),
         time: settings.time.map(duration).into_iter().chain(time).min(),
         grace: duration(settings.stop_grace),
+        start: time,
     }
 }
 

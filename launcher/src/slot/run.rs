@@ -36,7 +36,7 @@ const POLL: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_secs(60);
 
 /// So often in a row agents may die before they started anything.
-const AGENTS: u32 = 3;
+const AGENTS: usize = 3;
 
 /// After this the surroundings are looked at again.
 const SURROUNDINGS: Duration = Duration::from_secs(60);
@@ -77,7 +77,8 @@ pub(super) struct Slot {
     pub(super) agent: Option<Agent>,
     /// What a checkpoint cost the last time.
     pub(super) checkpoint_cost: Option<Seconds>,
-    agents_lost: u32,
+    /// How the agents went of which none had started anything, one after another.
+    agents_lost: Vec<String>,
     surroundings: Option<(Surroundings, Instant)>,
 }
 
@@ -99,10 +100,14 @@ pub async fn run(options: Options) -> Result<u8, Failure> {
     let mut slot = Slot::open(campaign, array, &options, signals, patience).await?;
     // Nobody may be there to read it.
     let _ = writeln!(std::io::stdout(), "ready {}", slot.id);
-    slot.agent()?;
-    slot.ends = slot.scheduler.end().await;
-    let why = if slot.array.reserved.is_empty() { slot.serve().await? } else { slot.serve_reserved(options.task).await? };
-    slot.close(why).await
+    match slot.work(options.task).await {
+        Ok(why) => slot.close(why).await,
+        Err(failure) => {
+            // It is the failure that is told, and not that it could not be written down: the journal may be what failed.
+            let _ = slot.end(failure.to_string()).await;
+            Err(failure)
+        }
+    }
 }
 
 fn read_array(campaign: &Campaign, options: &Options) -> Result<ArrayFile, Failure> {
@@ -162,9 +167,16 @@ impl Slot {
             patience,
             agent: None,
             checkpoint_cost: None,
-            agents_lost: 0,
+            agents_lost: Vec::new(),
             surroundings: None,
         })
+    }
+
+    /// Runs what is there for it to run. Why it ends, for people.
+    async fn work(&mut self, task: u32) -> Result<String, Failure> {
+        self.agent()?;
+        self.ends = self.scheduler.end().await;
+        if self.array.reserved.is_empty() { self.serve().await } else { self.serve_reserved(task).await }
     }
 
     /// Runs what is offered until there is nothing for a while, or somebody asks for the end. Why it ends, for people.
@@ -207,13 +219,7 @@ impl Slot {
 
     /// Why no segment should begin any more, if so.
     pub(super) fn too_late(&self) -> Option<String> {
-        let grace = self.array.trial.stop_grace.0;
-        self.time_for_segment().filter(Duration::is_zero).map(|_| {
-            format!(
-                "too little of the job's time is left: a trial may need {grace} s to stop, and {} s more are kept",
-                limit::MARGIN.as_secs()
-            )
-        })
+        self.time_for_segment().filter(Duration::is_zero).map(|_| limit::too_late(self.array.trial.stop_grace))
     }
 
     /// Waits without a trial: hears signals, looks after the agent, and after the wanted file.
@@ -227,7 +233,8 @@ impl Slot {
                 Some(FromAgent::Signalled { signal }) => Some(signal),
                 Some(_) => None,
                 None => {
-                    self.lose_agent(None, "").await?;
+                    self.lose_agent(None, "").await;
+                    self.check_agents()?;
                     None
                 }
             },
@@ -260,15 +267,40 @@ impl Slot {
         Ok(self.agent.insert(agent))
     }
 
-    /// The agent is gone: ends what its trial left.
-    pub(super) async fn lose_agent(&mut self, group: Option<i32>, nonce: &str) -> Result<Gone, Failure> {
-        let Some(agent) = self.agent.take() else { return Ok(Gone { how: "its agent is gone".to_owned(), words: Vec::new() }) };
-        self.agents_lost = if agent.proven { 0 } else { self.agents_lost + 1 };
-        let gone = agent.bury(group, nonce).await;
-        if self.agents_lost >= AGENTS {
-            return Err(Failure::Agents(gone.how));
+    /// Lets the agent go, and with it all that its trial left.
+    pub(super) async fn dismiss_agent(&mut self) {
+        if let Some(agent) = self.agent.take() {
+            agent.dismiss().await;
         }
-        Ok(gone)
+    }
+
+    /// Kills an agent that does not do what it is told, and what its trial left.
+    pub(super) async fn drop_agent(&mut self, group: Option<i32>, nonce: &str) {
+        if let Some(agent) = &mut self.agent {
+            agent.kill();
+        }
+        self.lose_agent(group, nonce).await;
+    }
+
+    /// The agent is gone: ends what its trial left.
+    pub(super) async fn lose_agent(&mut self, group: Option<i32>, nonce: &str) -> Gone {
+        let Some(agent) = self.agent.take() else { return Gone { how: "its agent is gone".to_owned(), words: Vec::new() } };
+        let proven = agent.proven;
+        let gone = agent.bury(group, nonce).await;
+        if proven {
+            self.agents_lost.clear();
+        } else {
+            self.agents_lost.push(gone.to_string());
+        }
+        gone
+    }
+
+    /// Fails when agents do nothing but die.
+    pub(super) fn check_agents(&self) -> Result<(), Failure> {
+        match self.agents_lost.get(AGENTS - 1..).and_then(<[String]>::last) {
+            Some(last) => Err(Failure::Agents(last.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Journals what surrounds the attempts, if it is not known yet or changed.
@@ -285,15 +317,20 @@ impl Slot {
         Ok(())
     }
 
-    /// Ends the slot: its journal is closed, durably.
-    async fn close(mut self, why: String) -> Result<u8, Failure> {
-        if let Some(agent) = self.agent.take() {
-            agent.dismiss().await;
-        }
+    /// Closes the journal, durably.
+    async fn end(&mut self, why: String) -> Result<(), Failure> {
         self.journal.append(&SlotRecord::SlotEnded { why })?;
         self.journal.sync().await?;
         crash_point("launch.slot.ended");
         self.wanted.leave();
+        // It may take a while, and the end of a job does not wait.
+        self.dismiss_agent().await;
+        Ok(())
+    }
+
+    /// Ends the slot.
+    async fn close(mut self, why: String) -> Result<u8, Failure> {
+        self.end(why).await?;
         if !self.scheduler.exists() {
             // Who stops a slot of this machine looks after it.
             if self.stopping.is_none() {

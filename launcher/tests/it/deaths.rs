@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use bandmaster_record::Cause;
+use bandmaster_record::{Cause, SlotRecord};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -63,9 +63,74 @@ fn agents_that_die_at_once_end_the_slot_and_not_one_attempt_after_another() {
         last = wait_for("another agent", || Some(slot.agent()).filter(|agent| *agent != last && runs(*agent)));
         kill(Pid::from_raw(last), Signal::SIGKILL).unwrap();
     }
-    let (code, stderr) = slot.wait_code();
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("SIGKILL"), "{stderr}");
+    let ended = slot.wait(&world);
+    assert_eq!((ended.code, ended.is_closed()), (Some(1), true), "{ended:?}");
+    assert!(ended.stderr.contains("SIGKILL"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_attempt_whose_agent_is_the_last_one_is_ended_before_its_slot_fails() {
+    let mut world = World::new(bash("true"));
+    world.array.idle = bandmaster_record::Seconds(1000.0);
+    world.write(None, &[]);
+    let slot = world.start();
+    let mut agent = slot.agent();
+    for _ in 0..2 {
+        kill(Pid::from_raw(agent), Signal::SIGKILL).unwrap();
+        agent = wait_for("another agent", || Some(slot.agent()).filter(|next| *next != agent && runs(*next)));
+    }
+    // It is told to start a trial, and dies of it.
+    suspend(agent);
+    world.write(None, &[segment()]);
+    let began = |record: &SlotRecord| matches!(record, SlotRecord::AttemptStarted { .. });
+    wait_for("the attempt", || world.records(&slot.id).iter().any(began).then_some(()));
+    kill(Pid::from_raw(agent), Signal::SIGKILL).unwrap();
+    let ended = slot.wait(&world);
+    assert_eq!((ended.code, ended.end().cause), (Some(1), Cause::Lost));
+    let Some(SlotRecord::SlotEnded { why }) = ended.records.last() else { panic!("{ended:?}") };
+    assert!(why.contains("agents") && why.contains("SIGKILL"), "{why}");
+}
+
+#[test]
+fn a_slot_writes_its_end_before_it_waits_for_its_agent() {
+    let mut world = World::new(bash("true"));
+    world.array.idle = bandmaster_record::Seconds(1000.0);
+    world.write(None, &[]);
+    let slot = world.start();
+    let agent = slot.agent();
+    suspend(agent);
+    slot.signal(Signal::SIGTERM);
+    wait_for("the slot's end in its journal", || world.records(&slot.id).iter().any(is_end).then_some(()));
+    let waits = runs(agent);
+    kill(Pid::from_raw(agent), Signal::SIGCONT).unwrap();
+    assert!(waits, "the agent was waited for first");
+    assert_eq!(slot.wait(&world).code, Some(85));
+}
+
+/// Stops an agent, once it is one: the slot waits for a child of it to execute its program.
+fn suspend(agent: i32) {
+    let is_agent = || fs::read_to_string(format!("/proc/{agent}/cmdline")).is_ok_and(|words| words.ends_with("\0agent\0"));
+    wait_for("the agent", || is_agent().then_some(()));
+    kill(Pid::from_raw(agent), Signal::SIGSTOP).unwrap();
+}
+
+fn is_end(record: &SlotRecord) -> bool {
+    matches!(record, SlotRecord::SlotEnded { .. })
+}
+
+#[test]
+fn an_agent_that_does_nothing_more_does_not_keep_its_slot() {
+    let mut world = World::new(bash(STRAY));
+    world.array.trial.stop_grace = bandmaster_record::Seconds(0.1);
+    world.write(None, &[segment()]);
+    let slot = world.start();
+    let pids = pids(&world);
+    suspend(slot.agent());
+    slot.signal(Signal::SIGTERM);
+    let ended = slot.wait(&world);
+    gone(pids);
+    assert_eq!((ended.code, ended.end().cause, ended.is_closed()), (Some(85), Cause::Stopped, true), "{ended:?}");
+    assert!(ended.end().detail.contains("did not go when it was killed"), "{}", ended.end().detail);
 }
 
 #[test]

@@ -6,14 +6,16 @@ use std::process::Command;
 
 use bandmaster_record::Cause;
 
-use crate::world::{Running, World, bash, segment};
+use crate::world::{End, Running, World, bash, segment};
+
+const PROGRAM: &str = "python3 -c 'x = bytearray(500_000_000)'";
 
 /// A control group of 64 MiB, removed at the end.
 struct Group(PathBuf);
 
 impl Group {
-    fn create() -> Option<Self> {
-        let name = format!("bandmaster-test-{}", std::process::id());
+    fn create(name: &str) -> Option<Self> {
+        let name = format!("bandmaster-test-{name}-{}", std::process::id());
         for (root, limit) in [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")] {
             let path = PathBuf::from(root).join(&name);
             if fs::create_dir(&path).is_ok() {
@@ -25,6 +27,18 @@ impl Group {
         }
         None
     }
+
+    /// Runs a slot with one trial in it.
+    fn run(&self, script: &str) -> End {
+        let world = World::new(bash(script));
+        world.write(None, &[segment()]);
+        let slot = world.command();
+        let mut command = Command::new("bash");
+        command.args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""]).arg(&self.0).arg(slot.get_program()).args(slot.get_args());
+        let ended = Running::spawn(&mut command).wait(&world);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.end()
+    }
 }
 
 impl Drop for Group {
@@ -35,19 +49,28 @@ impl Drop for Group {
 
 #[test]
 fn a_trial_that_is_killed_for_its_memory_says_so() {
-    let Some(group) = Group::create() else {
+    let Some(group) = Group::create("own") else {
         eprintln!("not tested: no control group can be made here");
         return;
     };
-    let program = "python3 -c 'x = bytearray(500_000_000)'";
-    for script in [format!("exec {program}"), format!("{program}; exit $?")] {
-        let world = World::new(bash(&script));
-        world.write(None, &[segment()]);
-        let slot = world.command();
-        let mut command = Command::new("bash");
-        command.args(["-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\""]).arg(&group.0).arg(slot.get_program()).args(slot.get_args());
-        let ended = Running::spawn(&mut command).wait(&world);
-        assert_eq!((ended.code, ended.end().cause), (Some(0), Cause::OutOfMemory), "{:?}", ended.end());
-        assert!(ended.end().detail.contains("oom_kill"), "{}", ended.end().detail);
+    for script in [format!("exec {PROGRAM}"), format!("{PROGRAM}; exit $?"), format!("{PROGRAM}; exit 3")] {
+        let end = group.run(&script);
+        assert_eq!(end.cause, Cause::OutOfMemory, "{end:?}");
+        assert!(end.detail.contains("oom_kill"), "{}", end.detail);
     }
+}
+
+#[test]
+fn a_neighbour_that_is_killed_for_its_memory_does_not_make_a_trial_a_victim() {
+    let Some(group) = Group::create("shared") else {
+        eprintln!("not tested: no control group can be made here");
+        return;
+    };
+    // Whose child was killed is not known where another process is in the group.
+    let mut neighbour = Command::new("sleep").arg("1000").spawn().unwrap();
+    fs::write(group.0.join("cgroup.procs"), neighbour.id().to_string()).unwrap();
+    let ends = [format!("exec {PROGRAM}"), format!("{PROGRAM}; exit 3")].map(|script| group.run(&script).cause);
+    neighbour.kill().unwrap();
+    neighbour.wait().unwrap();
+    assert_eq!(ends, [Cause::OutOfMemory, Cause::WrongExit]);
 }

@@ -15,6 +15,8 @@ const ARRAY: &str = include_str!("../../../../slurm-scripts/array.sbatch");
 /// The tick when an array is over, with `@TICK@` where its command stands.
 const TICK: &str = include_str!("../../../../slurm-scripts/tick.sbatch");
 
+/// Seconds of a job beside its trial's time and grace: to start the trial, and what the slot keeps for itself at the end.
+const BESIDE: f64 = 60.0;
 /// A tick of a sweep with a hundred thousand trials takes seconds; what is left is for file systems that are slow.
 const TICK_MINUTES: u64 = 10;
 /// Said, since some sites give a job that does not say it all memory of a node.
@@ -87,7 +89,7 @@ impl ArrayJob {
         options.push(format!("--output=sweeps/{}/arrays/{}_%a.log", self.sweep, self.array));
         options.extend(self.partition.iter().map(|partition| format!("--partition={partition}")));
         options.extend(self.size.options(&self.extra));
-        options.extend(self.time.map(|time| format!("--time={}", minutes(time.0 + self.stop_grace.0))));
+        options.extend(self.time.map(|time| format!("--time={}", minutes(time.0 + self.stop_grace.0 + BESIDE))));
         options.extend(self.extra.iter().cloned());
         options
     }
@@ -273,6 +275,9 @@ mod tests {
     #[test]
     fn time_is_counted_in_minutes_and_never_too_short() {
         assert_eq!([0.5, 60.0, 60.1, 1830.0].map(minutes), [1, 1, 2, 31]);
+        let asked = |time| ArrayJob { time: Some(Seconds(time)), ..array() }.options();
+        // Its time, half a minute to stop, and the slot's own minute.
+        assert!(asked(1770.0).contains(&"--time=31".to_owned()) && asked(1771.0).contains(&"--time=32".to_owned()));
         let unlimited = ArrayJob { time: None, ..array() };
         assert!(!unlimited.options().iter().any(|option| option.starts_with("--time")));
     }
