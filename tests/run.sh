@@ -7,18 +7,24 @@
 #   bash tests/run.sh --no-install   install nothing; say what is missing
 #
 # On Debian and Ubuntu, as root, it installs what the tests need. Elsewhere it says what to install. A Slurm cluster is
-# started for the tests and ended with them (docs/testbed.md); that needs root. It ends with 'N passed, N failed', and
-# with exit code 1 if anything failed.
+# started for the tests and ended with them (docs/testbed.md); that needs root and Debian's packages: where there is no apt
+# the tests on Slurm are not run, and it says so. It ends with 'N passed, N failed', and with exit code 1 if anything failed.
 set -euo pipefail
 
 # The programs that tests start, each with its package on Debian.
 TOOLS=(cc:build-essential python3:python3 sqlite3:sqlite3 jq:jq git:git mkfs.ext4:e2fsprogs losetup:mount setpriv:util-linux awk:mawk
   shellcheck:shellcheck)
 
+# What runs on the Slurm cluster, which bears one test at a time: programs of bandmaster-tests, and a test elsewhere that goes
+# by its name. The same stand in .config/nextest.toml.
+SLURM_PROGRAMS=(cluster causes_on_slurm slots_on_slurm sweeps_on_slurm)
+SLURM_RULES=slurm_keeps_every_rule
+
 passed=0
 failed=0
 failures=()
 clusters=
+slurm=yes
 
 main() {
   local soak=no install=yes
@@ -47,19 +53,51 @@ main() {
   local crashing=(--features "bandmaster/failpoints,bandmaster-launch/failpoints" --locked)
   check "build with crash points" cargo build -p bandmaster -p bandmaster-launch "${crashing[@]}" --target-dir target/crash
   export BANDMASTER_CRASHING=$PWD/target/crash/debug
-  check "a Slurm cluster" start_cluster
+  [ "$slurm" = no ] || check "a Slurm cluster" start_cluster
   if cargo nextest --version > /dev/null 2>&1; then
-    tests "tests" nextest_counts cargo nextest run --workspace --locked --no-fail-fast
-    # Elsewhere ignored tests are those that another test runs inside the cluster.
-    [ "$soak" = no ] || tests "sites" nextest_counts cargo nextest run -p bandmaster-tests --locked --run-ignored only --no-fail-fast
+    with_nextest "$soak"
   else
-    tests "tests" libtest_counts cargo test --workspace --locked --tests --no-fail-fast
-    [ "$soak" = no ] || tests "sites" libtest_counts cargo test -p bandmaster-tests --locked --tests --no-fail-fast -- --ignored
+    with_libtest "$soak"
   fi
   tests "crash points" libtest_counts cargo test -p bandmaster-journal -p bandmaster-launch \
     --features bandmaster-journal/failpoints,bandmaster-launch/failpoints --locked --tests --no-fail-fast --target-dir target/crash -- crash
   tests "documentation" libtest_counts cargo test --workspace --locked --doc --no-fail-fast
   finish
+}
+
+# Tests side by side, but for those on Slurm, and what hangs is ended: .config/nextest.toml.
+with_nextest() {
+  local chosen=()
+  [ "$slurm" = yes ] || chosen=(-E "not (package(bandmaster-tests) & binary(/^cluster\$|_on_slurm\$/) | test(=$SLURM_RULES))")
+  tests "tests" nextest_counts cargo nextest run --workspace --locked --no-fail-fast "${chosen[@]}"
+  # Elsewhere ignored tests are those that another test runs inside the cluster.
+  [ "$1-$slurm" != yes-yes ] ||
+    tests "sites" nextest_counts cargo nextest run -p bandmaster-tests --locked --run-ignored only --no-fail-fast
+}
+
+with_libtest() {
+  local options=(--locked --no-fail-fast) others=() programs=()
+  mapfile -t others < <(other_programs)
+  tests "tests" libtest_counts cargo test --workspace --exclude bandmaster-tests --tests "${options[@]}" -- --skip "$SLURM_RULES"
+  tests "end-to-end tests" libtest_counts cargo test -p bandmaster-tests --lib "${others[@]}" "${options[@]}"
+  [ "$slurm" = yes ] || return 0
+  mapfile -t programs < <(printf -- '--test\n%s\n' "${SLURM_PROGRAMS[@]}")
+  tests "tests on Slurm" libtest_counts timeout -k 60 5400 \
+    cargo test -p bandmaster-tests "${programs[@]}" "${options[@]}" -- --test-threads=1
+  tests "rules on Slurm" libtest_counts timeout -k 60 600 cargo test -p bandmaster --test cluster "${options[@]}" -- "$SLURM_RULES"
+  [ "$1" = no ] || tests "sites" libtest_counts timeout -k 60 3600 \
+    cargo test -p bandmaster-tests "${programs[@]}" "${options[@]}" -- --ignored --test-threads=1
+}
+
+# The programs of bandmaster-tests that need no cluster, as cargo's options.
+other_programs() {
+  local file name
+  for file in tests/tests/*.rs tests/tests/*/main.rs; do
+    name=${file#tests/tests/}
+    name=${name%/main.rs}
+    name=${name%.rs}
+    [[ " ${SLURM_PROGRAMS[*]} " == *" $name "* ]] || printf -- '--test\n%s\n' "$name"
+  done
 }
 
 # One for all tests, in a directory of this run. Where it does not start, the tests that need it say so themselves.
@@ -128,7 +166,8 @@ nextest_counts() {
 }
 
 shell_scripts() {
-  git ls-files -z -- '*.sh' '*.sbatch' .ci/run tests/cluster | xargs -0 shellcheck -x
+  # The checkout may be somebody else's, of whom git would not take a word as root.
+  git -c safe.directory='*' ls-files -z -- '*.sh' '*.sbatch' .ci/run tests/cluster | xargs -0 shellcheck -x
 }
 
 # What is missing is installed where that is possible, and named where it is not.
@@ -142,7 +181,12 @@ prepare() {
   for tool in "${TOOLS[@]}"; do
     command -v "${tool%%:*}" > /dev/null || missing+=("${tool#*:}")
   done
-  mapfile -t -O "${#missing[@]}" missing < <(bash tests/cluster packages --missing)
+  if command -v apt-get > /dev/null; then
+    mapfile -t -O "${#missing[@]}" missing < <(bash tests/cluster packages --missing)
+  else
+    slurm=no
+    say_not_run
+  fi
   if [ "${#missing[@]}" -eq 0 ]; then
     return
   fi
@@ -158,6 +202,10 @@ prepare() {
   exit 1
 }
 
+say_not_run() {
+  printf 'the tests on Slurm need packages of Debian, and there is no apt-get here: not run\n' >&2
+}
+
 announce() {
   printf '\n== %s: %s\n' "$1" "${*:2}" >&2
 }
@@ -166,6 +214,7 @@ finish() {
   if [ "${#failures[@]}" -gt 0 ]; then
     printf '\nfailed: %s\n' "$(IFS=,; printf '%s' "${failures[*]}" | sed 's/,/, /g')"
   fi
+  [ "$slurm" = yes ] || say_not_run
   printf '%s passed, %s failed\n' "$passed" "$failed"
   [ "$failed" -eq 0 ]
 }

@@ -34,7 +34,7 @@ fn dies_when_it_is_told_to_stop(cluster: &Cluster, point: &str) {
     let job = world.submit(&["--no-requeue", &format!("--export=ALL,FAILPOINTS={point}=1*off->return")]);
     let trial = world.waiting();
     let host = cluster.field(&job, "NodeList");
-    cluster.run(&["scancel", "--signal=USR2", "--full", &job]);
+    cluster.run(&["scancel", "--batch", "--signal=USR2", &format!("{job}_0")]);
     assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "0:9".to_owned()), "{point}");
     wait_for("the trial's end", || (!cluster.attempt(&host, &["kill", "-0", &trial])).then_some(()));
     goes_on(world, "from 0\nfrom 2\n");

@@ -1,7 +1,6 @@
 //! Slurm ends a job, for each of its reasons: the attempt says which.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use bandmaster_record::{Cause, Seconds};
 
@@ -50,12 +49,11 @@ fn silent(cluster: &Cluster) {
     let job = world.submit(&["-w", "n2"]);
     world.waiting();
     cluster.control("stop");
-    let began = Instant::now();
     assert!(cluster.attempt("n2", &["kill", "-s", "TERM", &world.slots()[0].pid().to_string()]));
-    wait_for("the trial's stop", || (!world.read("asked").is_empty()).then_some(()));
-    assert!(began.elapsed() < Duration::from_secs(3) && world.read("asked").contains("\"asked\""), "{}", world.read("asked"));
+    // Slurm does not come back before all of it has ended.
     let end = world.closed(0).end();
     assert_eq!((end.cause, end.checkpointed), (Cause::Stopped, Some(2)), "{}", end.detail);
+    assert!(world.read("asked").contains("\"asked\""), "{}", world.read("asked"));
     cluster.control("start");
     assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "85:0".to_owned()));
 }
@@ -76,18 +74,19 @@ fn usr2(cluster: &Cluster) {
     let world = World::new(cluster, "usr2", PATIENT);
     let job = world.submit(&[]);
     world.waiting();
-    cluster.run(&["scancel", "--signal=USR2", "--full", &job]);
+    cluster.run(&["scancel", "--batch", "--signal=USR2", &format!("{job}_0")]);
     let end = world.closed(0).end();
     assert_eq!((end.cause, end.checkpointed), (Cause::Stopped, Some(2)), "{}", end.detail);
     assert!(world.read("asked").contains("\"asked\""), "{}", world.read("asked"));
     assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "85:0".to_owned()));
 }
 
-/// The slot is before Slurm: of the one minute it keeps the grace and the margin.
+/// The slot is before Slurm: of the two minutes it keeps the grace and the margin. The rest is enough to come to 2, however
+/// busy the machine is.
 fn time_limit(cluster: &Cluster) {
     let mut world = World::new(cluster, "limit", PATIENT);
-    world.array.trial.stop_grace = Seconds(30.0);
-    let job = world.submit(&["--time=1"]);
+    world.array.trial.stop_grace = Seconds(40.0);
+    let job = world.submit(&["--time=2"]);
     world.waiting();
     let end = world.closed(0).end();
     assert_eq!((end.cause, end.checkpointed), (Cause::TimeLimit, Some(2)), "{}", end.detail);

@@ -24,8 +24,10 @@ fn a_step_carries_an_agent_as_a_child_process_would() {
 /// Where cgroups keep the limit, the kernel kills the trial alone.
 #[test]
 fn memory_that_a_cgroup_keeps_is_named_as_the_cause() {
-    let cluster = Cluster::up("cgroup", &["--hosts", "1", "--memory", "cgroup", "--proctrack", "cgroup"]);
-    out_of_memory(&cluster, "oom");
+    match Cluster::up_with_control_groups("cgroup", &["--hosts", "1"]) {
+        Some(cluster) => drop(out_of_memory(&cluster, "oom")),
+        None => println!("needs memory control groups: not run"),
+    }
 }
 
 /// Where slurmd looks now and then, it kills the step, with the agent in it.

@@ -1,5 +1,6 @@
 //! The ways in which a sweep is driven, and the sites on which it runs.
 
+use std::fs;
 use std::time::Duration;
 
 use bandmaster_tests::{TestCluster, processes_of, said};
@@ -31,12 +32,26 @@ fn a_sweep_of_which_every_slot_is_killed_goes_on_by_itself() {
     assert_ne!(sweep.sql("SELECT count(*) FROM attempts WHERE cause = 'lost'"), "0");
 }
 
+/// The number that a process has on its own host.
+fn pid_on_host(pid: Pid) -> String {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap();
+    numbers.split_whitespace().next_back().unwrap().to_owned()
+}
+
 #[test]
 fn a_service_drives_what_others_submit_and_leaves_when_it_is_told() {
     let cluster = TestCluster::shared().unwrap();
-    let sweep = Sweep::new(&cluster, "0", "");
+    let sweep = Sweep::new(&cluster, "1", "");
     submit(&sweep);
     let mut service = sweep.spawn("login", &["serve"]);
+    // Slots and the jobs behind their arrays drive the sweep as well: what the service does is told by its process.
+    let lease = format!("bandmaster % on login, process {}, held the lease %", pid_on_host(service.pid().unwrap()));
+    let decided = format!(
+        "SELECT count(*) FROM decisions WHERE kind <> 'lease_taken' AND epoch IN \
+         (SELECT epoch FROM decisions WHERE kind = 'lease_taken' AND sentence LIKE '{lease}')"
+    );
+    sweep.wait_for_count("decisions of the service", &decided, 1);
     sweep.wait_for_the_end();
     service.signal(Signal::SIGTERM).unwrap();
     let output = service.wait().unwrap();

@@ -15,6 +15,19 @@ const CUT: Duration = Duration::from_secs(30);
 
 pub(crate) const RUNNING: &str = "SELECT count(*) FROM attempts WHERE state = 'running'";
 
+/// Waits until a trial runs whose attempt began after the last of these attempts: those of a host that was cut off still
+/// count as running.
+fn wait_for_another(sweep: &Sweep<'_>, last: &str) {
+    sweep.wait_for_count("trials that run again", &format!("{RUNNING} AND started_at > '{last}'"), 1);
+}
+
+/// When the last attempt began.
+fn last_began(sweep: &Sweep<'_>) -> String {
+    let last = sweep.sql("SELECT max(started_at) FROM attempts");
+    assert!(!last.is_empty(), "{}", sweep.told());
+    last
+}
+
 /// A job that no other may share a node with takes all of them for a moment.
 pub(crate) fn preempt(cluster: &TestCluster, nodes: &str) {
     let urgent = ["sbatch", "-p", "urgent", "--exclusive", "-N", nodes, "-o", "/dev/null", "--wrap", "sleep 2", "--wait"];
@@ -55,18 +68,21 @@ fn a_sweep_in_a_storm_comes_to_the_same_promotions_and_the_same_bits() {
         sweep.wait_for_count("running trials", RUNNING, 6);
         cluster.fault(&["cut", "n3"]).unwrap();
         let cut = Instant::now();
+        let before = last_began(&sweep);
         preempt(&cluster, "3");
-        sweep.wait_for_count("trials that run again", RUNNING, 1);
+        wait_for_another(&sweep, &before);
 
         let slots = processes_of(sweep.place.path()).unwrap().into_iter().filter(|pid| is_slot(*pid));
         let slot = slots.max().expect("trials run, so slots do");
+        // At least the trial of this slot begins again after it.
+        let before = last_began(&sweep);
         kill(Pid::from_raw(slot.cast_signed()), Signal::SIGKILL).unwrap();
 
         cluster.fault(&["kill", "n1"]).unwrap();
         assert!(dies_at(&sweep, &crashing, "tick.committed", &["tick", "--patience", "60s"]), "between ingest and publish");
         cluster.fault(&["ctld", "restart"]).unwrap();
         cluster.fault(&["start", "n1"]).unwrap();
-        sweep.wait_for_count("trials that run again", RUNNING, 1);
+        wait_for_another(&sweep, &before);
         preempt(&cluster, "2");
         std::thread::sleep(CUT.saturating_sub(cut.elapsed()));
         cluster.fault(&["join", "n3"]).unwrap();
