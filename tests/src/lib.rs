@@ -18,7 +18,7 @@ mod sound;
 pub use inodes::Inodes;
 pub use kills::{kill_all, through_kills};
 pub use processes::{end_of_processes, processes_of};
-pub use slurm::{Place, Running, Task, TestCluster};
+pub use slurm::{ADA, Place, Running, Task, TestCluster};
 pub use small_disk::{SmallDisk, in_a_namespace};
 pub use sound::assert_sound;
 

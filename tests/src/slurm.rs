@@ -12,7 +12,7 @@ use crate::{built, finish, said, wait_for};
 mod place;
 mod running;
 
-pub use place::Place;
+pub use place::{ADA, Place};
 pub use running::Running;
 
 /// A cluster. One that the test started goes with this value.
@@ -87,9 +87,9 @@ impl TestCluster {
         if !program.exists() {
             fs::create_dir_all(&copy)?;
             // Another test may do the same at this moment.
-            let staged = copy.join(format!("{name}.{}", std::process::id()));
+            let staged = tempfile::NamedTempFile::new_in(&copy)?.into_temp_path();
             fs::copy(&source, &staged)?;
-            fs::rename(&staged, &program)?;
+            staged.persist(&program)?;
         }
         Ok(program)
     }
@@ -137,6 +137,22 @@ impl TestCluster {
             (!last.is_empty() && last.iter().all(|task| task.state == state)).then_some(())
         });
         reached.map_err(|error| io::Error::other(format!("{error}; it is {last:?}")))
+    }
+
+    /// One field of what `scontrol` shows of a job or of a task; empty where there is no such field.
+    pub fn field(&self, job: &str, name: &str) -> io::Result<String> {
+        let all = self.ask(&["scontrol", "show", "job", "-o", job])?;
+        Ok(all.split(' ').find_map(|field| field.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_owned())
+    }
+
+    /// Waits until a job is over: its state, and its exit code as Slurm writes it.
+    pub fn ended(&self, job: &str) -> io::Result<(String, String)> {
+        let state = wait_for(&format!("the end of job {job}"), || {
+            // While the controller is away there is no answer.
+            let state = self.field(job, "JobState").ok()?;
+            (!matches!(state.as_str(), "PENDING" | "RUNNING" | "COMPLETING")).then_some(state)
+        })?;
+        Ok((state, self.field(job, "ExitCode")?))
     }
 
     /// What `tests/cluster` does to a cluster: `["cut", "n1"]`, `["ctld", "restart"]`, `["kill", "n2", "--all"]`, `["heal"]` …

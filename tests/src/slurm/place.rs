@@ -10,7 +10,7 @@ use super::{Running, TestCluster, succeeded};
 use crate::{finish, wait_for};
 
 /// ada, of whom only the cluster knows.
-const ADA: u32 = 20001;
+pub const ADA: u32 = 20001;
 
 /// A directory that all hosts see. It goes with this value.
 pub struct Place<'a> {

@@ -1,14 +1,14 @@
 //! A slot that dies where it asks Slurm, or where it starts a step: nothing is lost, nothing stays.
 
 use bandmaster_record::{ArrayNo, Cause};
+use bandmaster_tests::{TestCluster, wait_for};
 
 use crate::PATIENT;
-use crate::cluster::{Cluster, wait_for};
 use crate::world::{World, again};
 
 #[test]
 fn whatever_is_killed_wherever_the_next_slot_goes_on() {
-    let cluster = Cluster::up("crash", &["--hosts", "4"]);
+    let cluster = TestCluster::up(&["--no-accounting", "--hosts", "4"]).unwrap();
     std::thread::scope(|scope| {
         for point in ["launch.ask.spawn", "launch.ask.spawned", "launch.agent.spawn", "launch.agent.spawned"] {
             let cluster = &cluster;
@@ -21,22 +21,22 @@ fn whatever_is_killed_wherever_the_next_slot_goes_on() {
     });
 }
 
-fn dies_at_its_start(cluster: &Cluster, point: &str) {
-    let world = World::new(cluster, &format!("start-{point}"), PATIENT).with_crash_points();
+fn dies_at_its_start(cluster: &TestCluster, point: &str) {
+    let world = World::new(cluster, PATIENT).with_crash_points();
     let job = world.submit(&["--no-requeue", &format!("--export=ALL,FAILPOINTS={point}=return")]);
-    assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "0:9".to_owned()), "{point}");
+    assert_eq!(cluster.ended(&job).unwrap(), ("FAILED".to_owned(), "0:9".to_owned()), "{point}");
     goes_on(world, "from 0\n");
 }
 
 /// The first time it asks is for its time limit.
-fn dies_when_it_is_told_to_stop(cluster: &Cluster, point: &str) {
-    let world = World::new(cluster, &format!("stop-{point}"), PATIENT).with_crash_points();
+fn dies_when_it_is_told_to_stop(cluster: &TestCluster, point: &str) {
+    let world = World::new(cluster, PATIENT).with_crash_points();
     let job = world.submit(&["--no-requeue", &format!("--export=ALL,FAILPOINTS={point}=1*off->return")]);
     let trial = world.waiting();
-    let host = cluster.field(&job, "NodeList");
-    cluster.run(&["scancel", "--batch", "--signal=USR2", &format!("{job}_0")]);
-    assert_eq!(cluster.ended(&job), ("FAILED".to_owned(), "0:9".to_owned()), "{point}");
-    wait_for("the trial's end", || (!cluster.attempt(&host, &["kill", "-0", &trial])).then_some(()));
+    let host = cluster.field(&job, "NodeList").unwrap();
+    cluster.ask(&["scancel", "--batch", "--signal=USR2", &format!("{job}_0")]).unwrap();
+    assert_eq!(cluster.ended(&job).unwrap(), ("FAILED".to_owned(), "0:9".to_owned()), "{point}");
+    wait_for("the trial's end", || (!cluster.on(&host, &["kill", "-0", &trial]).unwrap().status.success()).then_some(())).unwrap();
     goes_on(world, "from 0\nfrom 2\n");
 }
 
@@ -48,5 +48,5 @@ fn goes_on(mut world: World<'_>, course: &str) {
     let job = world.submit(&[]);
     let end = world.closed(1).end();
     assert_eq!((end.cause, end.checkpointed, world.read("course").as_str()), (Cause::Completed, Some(3), course));
-    assert_eq!(world.cluster.ended(&job).0, "COMPLETED");
+    assert_eq!(world.cluster.ended(&job).unwrap().0, "COMPLETED");
 }

@@ -8,7 +8,6 @@
     reason = "helpers of tests, which may fail where they stand"
 )]
 
-mod cluster;
 mod crash;
 mod ends;
 mod requeue;

@@ -2,7 +2,7 @@
 //! slots that Slurm starts in it.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 use bandmaster_journal::{Campaign, Cursor, SweepDir, read_from};
@@ -10,12 +10,11 @@ use bandmaster_record::{
     ArrayFile, ArrayNo, AttemptNo, AttemptRef, Cause, ClusterKind, Epoch, Grant, JournalId, LineageStep, Nonce, Number, Offers, Param,
     Resource, RungNo, Seconds, Segment, SlotRecord, SweepId, TrialId,
 };
-
-use crate::cluster::{Cluster, wait_for};
+use bandmaster_tests::{ADA, Place, TestCluster, wait_for};
 
 pub(crate) struct World<'a> {
-    pub(crate) cluster: &'a Cluster,
-    root: PathBuf,
+    pub(crate) cluster: &'a TestCluster,
+    place: Place<'a>,
     campaign: Campaign,
     sweep: SweepId,
     pub(crate) array: ArrayFile,
@@ -64,12 +63,12 @@ pub(crate) fn again() -> Segment {
 }
 
 impl<'a> World<'a> {
-    /// A campaign of that name, whose trial is this bash script.
-    pub(crate) fn new(cluster: &'a Cluster, name: &str, script: &str) -> Self {
-        let root = cluster.shared.join(name);
-        let campaign = Campaign::at(root.join("campaign"));
+    /// A campaign whose trial is this bash script.
+    pub(crate) fn new(cluster: &'a TestCluster, script: &str) -> Self {
+        let place = cluster.place().unwrap();
+        let campaign = Campaign::at(place.path().join("campaign"));
         let sweep: SweepId = "digits-1".parse().unwrap();
-        let work = root.join("work");
+        let work = place.path().join("work");
         let escaped = script.replace('{', "{{").replace('}', "}}");
         let trial = serde_json::json!({
             "command": ["bash", "-c", escaped], "directory": work, "metric": "loss", "stop_grace": 20.0, "cpus": 2,
@@ -88,13 +87,13 @@ impl<'a> World<'a> {
             idle: Seconds(60.0),
         };
         let launcher = campaign.root().join("bin/build/bandmaster-launch");
-        let world = Self { cluster, root, campaign, sweep, array, launcher };
+        let world = Self { cluster, place, campaign, sweep, array, launcher };
         world.campaign.create().unwrap();
         let dir = world.dir();
         for path in [work, dir.arrays(), dir.offers(), dir.claims(), world.launcher.parent().unwrap().to_owned()] {
             fs::create_dir_all(path).unwrap();
         }
-        fs::copy(built("bandmaster-launch"), &world.launcher).unwrap();
+        fs::copy(cluster.program("bandmaster-launch").unwrap(), &world.launcher).unwrap();
         world
     }
 
@@ -104,7 +103,7 @@ impl<'a> World<'a> {
 
     /// A file in the trials' working directory.
     pub(crate) fn work(&self, file: &str) -> PathBuf {
-        self.root.join("work").join(file)
+        self.place.path().join("work").join(file)
     }
 
     pub(crate) fn read(&self, file: &str) -> String {
@@ -121,28 +120,27 @@ impl<'a> World<'a> {
 
     /// What its slots said.
     pub(crate) fn log(&self) -> PathBuf {
-        self.root.join("slurm.log")
+        self.place.path().join("slurm.log")
     }
 
     /// Submits the array with these options more, and says which job it is.
     pub(crate) fn submit(&self, options: &[&str]) -> String {
         let number = self.array.array;
         fs::write(self.dir().array(number), serde_json::to_vec(&self.array).unwrap()).unwrap();
-        self.give(&self.root);
-        let script = self.root.join("array.sh");
+        give(self.place.path());
         let command =
             format!("{} slot --campaign {} --sweep digits-1 --array {number}", self.launcher.display(), self.campaign.root().display());
         let text = format!("#!/bin/sh\nexec {command} --task $SLURM_ARRAY_TASK_ID --job $SLURM_ARRAY_JOB_ID\n");
-        fs::write(&script, text).unwrap();
+        let script = self.place.write("array.sh", &text).unwrap();
         let log = self.log().display().to_string();
         let fixed =
             ["--array=0", "--job-name=digits-1.1.N", "--ntasks=1", "--cpus-per-task=2", "--requeue", "--open-mode=append", "-o", &log];
-        self.cluster.sbatch(&[&fixed, options, &[script.to_str().unwrap()]].concat())
+        self.place.sbatch(&[&fixed, options, &[script.to_str().unwrap()]].concat()).unwrap()
     }
 
     /// Submits a job that takes all of a node for a second from the partition preempt.
     pub(crate) fn make_way(&self, host: &str) {
-        self.cluster.sbatch(&["--partition=urgent", "--exclusive", "-w", host, "-o", "/dev/null", "--wrap", "sleep 1"]);
+        self.place.sbatch(&["--partition=urgent", "--exclusive", "-w", host, "-o", "/dev/null", "--wrap", "sleep 1"]).unwrap();
     }
 
     /// What the searcher does when it has seen that the attempt is over; another trial's segment stands before it.
@@ -151,24 +149,13 @@ impl<'a> World<'a> {
         other.attempt.trial = TrialId(9);
         let new = self.dir().offers().join("1.new");
         fs::write(&new, serde_json::to_vec(&Offers { v: 1, segments: vec![other, segment] }).unwrap()).unwrap();
-        self.give(&new);
+        give(&new);
         fs::rename(new, self.dir().offer(Epoch(1))).unwrap();
     }
 
     /// Makes a file that trials wait for.
     pub(crate) fn touch(&self, file: &str) {
         fs::write(self.work(file), "").unwrap();
-    }
-
-    /// Gives a file, or a directory and all that is in it, to ada.
-    fn give(&self, path: &Path) {
-        let user = fs::metadata(&self.cluster.shared).unwrap().uid();
-        chown(path, Some(user), Some(user)).unwrap();
-        if path.is_dir() {
-            for entry in fs::read_dir(path).unwrap() {
-                self.give(&entry.unwrap().path());
-            }
-        }
     }
 
     /// The slots in the order in which they began.
@@ -190,7 +177,7 @@ impl<'a> World<'a> {
 
     /// The how many-th slot, once it fulfils something.
     pub(crate) fn slot(&self, number: usize, what: &str, is: impl Fn(&Slot) -> bool) -> Slot {
-        wait_for(&format!("slot {number}: {what}"), || self.slots().into_iter().nth(number).filter(&is))
+        wait_for(&format!("slot {number}: {what}"), || self.slots().into_iter().nth(number).filter(&is)).unwrap()
     }
 
     /// The how many-th slot, once its journal is closed.
@@ -200,7 +187,7 @@ impl<'a> World<'a> {
 
     /// Waits until the trial is at resource 2 and its checkpoints are published: its process on the node.
     pub(crate) fn waiting(&self) -> String {
-        wait_for("the trial at 2", || self.read("waiting").strip_suffix('\n').map(str::to_owned))
+        wait_for("the trial at 2", || self.read("waiting").strip_suffix('\n').map(str::to_owned)).unwrap()
     }
 }
 
@@ -250,12 +237,12 @@ impl Drop for World<'_> {
     }
 }
 
-/// A program, where cargo put it.
-fn built(name: &str) -> PathBuf {
-    let mut directory = std::env::current_exe().unwrap();
-    directory.pop();
-    if directory.ends_with("deps") {
-        directory.pop();
+/// Gives a file, or a directory and all that is in it, to ada.
+fn give(path: &Path) {
+    chown(path, Some(ADA), Some(ADA)).unwrap();
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give(&entry.unwrap().path());
+        }
     }
-    directory.join(name)
 }
