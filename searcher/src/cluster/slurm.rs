@@ -34,6 +34,9 @@ pub mod squeue;
 pub mod state;
 pub mod survey;
 
+/// What Slurm says to who submits from where that is not allowed (`AllocNodes`).
+const DENIED: &str = "Access/permission denied";
+
 /// A lease whose holder died on another host is taken over after a while; the job behind an array waits so much longer.
 const PATIENCE: Seconds = Seconds(60.0);
 
@@ -187,7 +190,7 @@ impl Cluster for SlurmCluster {
             campaign: campaign.root().to_owned(),
             launcher: self.binaries.kept()?.launcher.clone(),
         };
-        Ok(self.slurm.sbatch(&job.options(), &job.script())?)
+        self.slurm.sbatch(&job.options(), &job.script()).map_err(refused)
     }
 
     fn backstop(&mut self, campaign: &Campaign, number: ArrayNo, live: &Live) -> Result<Option<JobId>, ClusterError> {
@@ -205,7 +208,7 @@ impl Cluster for SlurmCluster {
             searcher: self.binaries.kept()?.searcher.clone(),
             patience: self.patience,
         };
-        Ok(Some(self.slurm.sbatch(&job.options(), &job.script())?))
+        self.slurm.sbatch(&job.options(), &job.script()).map(Some).map_err(refused)
     }
 
     fn stop(&mut self, live: &Live) -> Result<(), ClusterError> {
@@ -242,13 +245,17 @@ fn waits(described: &str) -> bool {
     JobState::parse(described).waits()
 }
 
-impl From<Refused> for ClusterError {
-    fn from(Refused { refusal, said }: Refused) -> Self {
-        match refusal {
-            Refusal::Limit => Self::Limit(said),
-            Refusal::Site => Self::Refused(said),
-            Refusal::Away => Self::Away(said),
+/// What a refusal of a tick's submission means. Many sites take no jobs from their compute nodes: to a tick that runs in
+/// a job such a denial says nothing about the sweep, and a tick elsewhere submits.
+fn refused(Refused { refusal, said }: Refused) -> ClusterError {
+    let in_a_job = || std::env::var_os("SLURM_JOB_ID").is_some();
+    match refusal {
+        Refusal::Limit => ClusterError::Limit(said),
+        Refusal::Site if said.contains(DENIED) && in_a_job() => {
+            ClusterError::Away(format!("no jobs may be submitted from this node: {said}"))
         }
+        Refusal::Site => ClusterError::Refused(said),
+        Refusal::Away => ClusterError::Away(said),
     }
 }
 

@@ -111,6 +111,12 @@ fn on_a_site_that_gives_no_time_to_leave() {
 
 #[test]
 #[ignore = "takes minutes: tests/run.sh --soak"]
+fn on_a_site_whose_nodes_submit_nothing() {
+    on_a_site(&["--no-submit-from-nodes"], true);
+}
+
+#[test]
+#[ignore = "takes minutes: tests/run.sh --soak"]
 fn on_a_site_of_small_arrays_and_few_jobs() {
     // The limit leaves no place for the jobs behind the arrays at times, so that somebody must wait it out.
     on_a_site(&["--max-array", "4", "--max-submit", "5"], true);
