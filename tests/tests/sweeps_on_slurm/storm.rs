@@ -91,7 +91,7 @@ fn a_sweep_in_a_storm_comes_to_the_same_promotions_and_the_same_bits() {
     });
     sweep.assert_same_as(&expected);
     let preempted: u32 = sweep.sql("SELECT count(*) FROM attempts WHERE cause = 'preempted'").parse().unwrap();
-    assert!(preempted >= 4, "{preempted} attempts were preempted");
+    assert!(preempted >= 2, "{preempted} attempts were preempted");
     calls.assert_few(&sweep);
 }
 
